@@ -1,0 +1,91 @@
+"""The few words SQLite and PostgreSQL say differently. No other file may name either of them.
+
+Laws:
+1. A statement that both understand does not belong here.
+2. Every function here has a test in `tests/both/`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+
+def make_engine(url: str, *, pool_size: int) -> sa.Engine:
+    """An engine with the settings each database needs to be durable and quick."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = sa.create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=20,
+            poolclass=sa.pool.QueuePool,
+            connect_args={"check_same_thread": False, "isolation_level": None, "timeout": 30},
+        )
+        event.listen(engine, "connect", _sqlite_pragmas)
+        return engine
+    return sa.create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+
+
+def _sqlite_pragmas(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",  # readers never wait for the writer
+        "synchronous=FULL",  # a commit is on disk before it is answered
+        "foreign_keys=ON",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+        "wal_autocheckpoint=1000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def is_sqlite(bind: sa.Connection | sa.Engine) -> bool:
+    return bind.dialect.name == "sqlite"
+
+
+def one_writer(engine: sa.Engine) -> bool:
+    """Whether this database takes one writer at a time, so that ours should queue in the process."""
+    return is_sqlite(engine)
+
+
+def begin_read(connection: sa.Connection) -> None:
+    """Open a snapshot."""
+    if is_sqlite(connection):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def begin_write(connection: sa.Connection) -> None:
+    """Open a transaction that may write; on SQLite it takes the write lock at once."""
+    if is_sqlite(connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that knows ON CONFLICT: the two dialects' own, with one interface."""
+    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str]) -> None:
+    """Insert the rows, or replace every other column of those whose `key` columns are there already."""
+    if not rows:
+        return
+    statement = insert(connection, table)
+    update = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    if update:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=update)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    connection.execute(statement, list(rows))
+
+
+def contains(column: sa.ColumnElement[str], words: str) -> sa.ColumnElement[bool]:
+    """Whether the text holds `words`, whatever the case."""
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.ilike(f"%{escaped}%", escape="\\")
