@@ -1,0 +1,46 @@
+"""Everything a rule may ask the shell to do. Timers are not here: they are read off the state (`incident.pending`)."""
+
+from dataclasses import dataclass
+
+from tocsin.core.events import Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Reach these people by their rules for this urgency, counting from now."""
+
+    user_ids: tuple[str, ...]
+    urgency: Urgency
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropPages:
+    """Do not send what is still owed to these people (None: to anybody) for the incident."""
+
+    user_ids: tuple[str, ...] | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastResort:
+    """Tell the account's last-resort people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceTurn:
+    """A round-robin level has used this turn: the next incident begins with the next person."""
+
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveAlerts:
+    """Resolve every open alert of the incident with it."""
+
+    reason: str
+
+
+Effect = Page | DropPages | LastResort | AdvanceTurn | ResolveAlerts
