@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tocsin.core.escalation import Policy
+
 
 class Status(StrEnum):
     """The three states of an incident (BEHAVIOUR 3.1)."""
@@ -128,8 +130,7 @@ class Escalated(Event):
 class Delegated(Event):
     """The incident was handed to another escalation policy."""
 
-    policy_id: str
-    policy_name: str
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1039 @@
+"""The life of an incident: what is asked (`Command`), what then happens (`decide`), and what it is afterwards (`evolve`).
+
+Laws (BEHAVIOUR 3.1 and 4; DESIGN 3.5, 5 and 6):
+1. `decide` is the only place where the life of an incident is decided; `evolve` only folds what it decided.
+2. What is pending is read off the state (`pending`), so no timer can be forgotten or left behind.
+3. A timer carries the instant it was set for; one that no longer agrees with the state decides to nothing.
+4. Saying the same thing twice is harmless: it decides to nothing, with the reason.
+5. Nobody is paged for an incident that is acknowledged or resolved: every way there drops what is still owed.
+6. An incident nobody is on call for exists, is loud, and looks for somebody again and again.
+7. The policy is the one the incident started with, whatever becomes of it later.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, assert_never
+
+from tocsin.base.errors import Refusal
+from tocsin.base.times import human_duration
+from tocsin.core import escalation as ladders
+from tocsin.core import events as happened
+from tocsin.core.effects import AdvanceTurn, DropPages, Effect, LastResort, Page, ResolveAlerts
+from tocsin.core.escalation import Climb, Exhausted, Ladder, Nobody, Policy, Step
+from tocsin.core.events import TOCSIN, Agent, Event, Status, Urgency
+
+MAX_ALERTS = 1000
+MAX_NOTES = 2000
+MAX_TITLE = 1024
+MIN_SNOOZE_SECONDS = 1
+MAX_SNOOZE_SECONDS = 604_800
+
+VIA_POLICY = "escalation_policy"
+VIA_DIRECT = "direct_assignment"
+
+
+class Timer(StrEnum):
+    """What can be pending for an incident; PagerDuty's words in `pending_actions`, except that `look` is ours."""
+
+    ESCALATE = "escalate"
+    UNACKNOWLEDGE = "unacknowledge"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Whose it is, and since when."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Who said they are on it, and when."""
+
+    agent: Agent
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRules:
+    """What the service says about its incidents, at the moment of asking."""
+
+    acknowledgement_timeout: int | None = None  # seconds; None: an acknowledgement holds for ever
+    auto_resolve_timeout: int | None = None  # seconds; None: never resolved by time
+    escalates_low_urgency: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident, whole. `level` and `loop` count from 0; level -1: on no level (direct, or nobody yet)."""
+
+    id: str
+    number: int
+    service_id: str
+    title: str
+    urgency: Urgency
+    policy: Policy
+    created_at: datetime
+    updated_at: datetime
+    status: Status = Status.TRIGGERED
+    key: str | None = None
+    level: int = -1
+    loop: int = 0
+    ring_tried: int = 0
+    assignments: tuple[Assignment, ...] = ()
+    assigned_via: str = VIA_POLICY
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    escalate_at: datetime | None = None
+    unacknowledge_at: datetime | None = None
+    resolve_at: datetime | None = None
+    is_snoozed: bool = False
+    is_exhausted: bool = False
+    nobody_reason: str | None = None
+    priority_id: str | None = None
+    alerts_total: int = 0
+    alerts_open: int = 0
+    resolved_at: datetime | None = None
+    resolved_by: Agent | None = None
+    merged_into: str | None = None
+    reopened_at: datetime | None = None
+    last_status_at: datetime | None = None
+    last_status_by: Agent | None = None
+    opened_by: Agent | None = None
+    conference_bridge: dict[str, str | None] | None = None
+    details: dict[str, object] | str | None = None
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        """The people it is assigned to."""
+        return tuple(assignment.user_id for assignment in self.assignments)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is not Status.RESOLVED
+
+
+# --- What can be asked -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Begin an incident. `assign_to`: these people directly instead of the policy's ladder."""
+
+    id: str
+    number: int
+    service_id: str
+    title: str
+    urgency: Urgency
+    policy: Policy
+    ladder: Ladder
+    rules: ServiceRules
+    agent: Agent
+    channel: str
+    reason: str
+    key: str | None = None
+    alert_id: str | None = None
+    assign_to: tuple[str, ...] = ()
+    priority_id: str | None = None
+    details: dict[str, object] | str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinAlert:
+    """Another alert belongs to it. `urgency` is what the alert alone would have had; it may only raise."""
+
+    alert_id: str
+    summary: str
+    urgency: Urgency
+    ladder: Ladder
+    agent: Agent
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatAlert:
+    """A trigger came for an alert of it that is open already."""
+
+    alert_id: str
+    summary: str
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndAlert:
+    """One of its alerts is resolved; the incident goes with its last one."""
+
+    alert_id: str
+    summary: str
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge:
+    """Say that somebody is on it. By a user: it becomes theirs. By an integration: it stays whose it was."""
+
+    agent: Agent
+    channel: str
+    rules: ServiceRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unacknowledge:
+    """Take the acknowledgement back by hand."""
+
+    agent: Agent
+    channel: str
+    ladder: Ladder
+    rules: ServiceRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    agent: Agent
+    channel: str
+    resolution: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopen:
+    """Open a resolved incident again, triggered (its people are reached) or acknowledged (by the caller)."""
+
+    agent: Agent
+    channel: str
+    ladder: Ladder
+    rules: ServiceRules
+    acknowledged: bool = False
+    assign_to: tuple[str, ...] = ()
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snooze:
+    agent: Agent
+    channel: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassign:
+    """Give it to these people directly; nothing escalates it by itself afterwards."""
+
+    user_ids: tuple[str, ...]
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegate:
+    """Hand it to another policy, from its first level."""
+
+    policy: Policy
+    ladder: Ladder
+    rules: ServiceRules
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalate:
+    """Send it to `level` (from 0), or to the next one."""
+
+    ladder: Ladder
+    rules: ServiceRules
+    agent: Agent
+    channel: str
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeUrgency:
+    urgency: Urgency
+    ladder: Ladder
+    rules: ServiceRules
+    agent: Agent
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePriority:
+    priority_id: str | None
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeField:
+    """`title` (text), `conference_bridge` (map or None) or `service` (id): plain fields without further rules."""
+
+    name: str
+    value: object
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotate:
+    note_id: str
+    content: str
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishStatusUpdate:
+    update_id: str
+    message: str
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeAlerts:
+    """Alerts of another incident now belong to this one (the target of a merge or of a move)."""
+
+    count: int
+    open_count: int
+    from_id: str
+    from_number: int
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveAlerts:
+    """Alerts of this incident now belong to another (a move that is no merge)."""
+
+    count: int
+    open_count: int
+    to_id: str
+    to_number: int
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeInto:
+    """It ends because another incident took all that it was about."""
+
+    target_id: str
+    target_number: int
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """A timer is due. `due_at` is what it was set for."""
+
+    timer: Timer
+    due_at: datetime
+    ladder: Ladder
+    rules: ServiceRules
+
+
+Command = (
+    JoinAlert
+    | RepeatAlert
+    | EndAlert
+    | Acknowledge
+    | Unacknowledge
+    | Resolve
+    | Reopen
+    | Snooze
+    | Reassign
+    | Delegate
+    | Escalate
+    | ChangeUrgency
+    | ChangePriority
+    | ChangeField
+    | Annotate
+    | PublishStatusUpdate
+    | TakeAlerts
+    | GiveAlerts
+    | MergeInto
+    | TimerFired
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done and why. `refusal` says that it was turned down; nothing else is in it then."""
+
+    reason: str
+    events: tuple[Event, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    refusal: Refusal | None = None
+
+
+def _nothing(reason: str) -> Decision:
+    return Decision(reason)
+
+
+def _refused(code: int, message: str, *errors: str) -> Decision:
+    return Decision(errors[0] if errors else message, refusal=Refusal(400, code, message, list(errors)))
+
+
+def _said(incident: Incident, now: datetime, agent: Agent, channel: str, reason: str) -> dict[str, Any]:
+    """What every event of a decision says."""
+    return {
+        "incident_id": incident.id,
+        "service_id": incident.service_id,
+        "at": now,
+        "agent": agent,
+        "channel": channel,
+        "reason": reason,
+    }
+
+
+# --- How it begins ---------------------------------------------------------------------------------------------------
+
+
+def begin(command: Open, now: datetime) -> tuple[Incident, Decision]:
+    """A new incident as it is before anything has happened to it, and what then happens."""
+    incident = Incident(
+        command.id,
+        command.number,
+        command.service_id,
+        command.title[:MAX_TITLE],
+        command.urgency,
+        command.policy,
+        now,
+        now,
+        key=command.key,
+        opened_by=command.agent,
+        details=command.details,
+        priority_id=command.priority_id,
+    )
+    said = _said(incident, now, command.agent, command.channel, command.reason)
+    timeout = command.rules.auto_resolve_timeout
+    triggered = happened.Triggered(
+        **said,
+        title=incident.title,
+        urgency=command.urgency,
+        policy_id=command.policy.id,
+        alert_id=command.alert_id,
+        incident_key=command.key,
+        resolve_at=now + timedelta(seconds=timeout) if timeout else None,
+        details=command.details,
+    )
+    if command.assign_to:
+        return incident, _begin_directly(incident, command, triggered, now)
+    events, effects = _stand_on(
+        incident, ladders.first(command.ladder), command.urgency, command.rules, now, command.agent, command.channel
+    )
+    return incident, Decision(command.reason, (triggered, *events), effects)
+
+
+def _begin_directly(incident: Incident, command: Open, triggered: Event, now: datetime) -> Decision:
+    said = _said(incident, now, command.agent, command.channel, "assigned directly when it was made")
+    assigned = happened.Assigned(**said, user_ids=command.assign_to, via=VIA_DIRECT, level=-1)
+    if command.agent.is_user and command.assign_to == (command.agent.id,):
+        reason = f"{command.agent.summary} made it for themselves, so it begins acknowledged and pages nobody"
+        acknowledged = _acknowledged(incident, command.assign_to, command.rules, now, command.agent, "note", reason)
+        return Decision(reason, (triggered, assigned, acknowledged))
+    page = Page(command.assign_to, command.urgency, assigned.reason)
+    return Decision(command.reason, (triggered, assigned), (page,))
+
+
+def _stand_on(
+    incident: Incident,
+    step: Step,
+    urgency: Urgency,
+    rules: ServiceRules,
+    now: datetime,
+    agent: Agent,
+    channel: str,
+    *,
+    why: str = "",
+) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
+    """Go where the ladder says: the events that tell of it and the pages that follow."""
+    events: list[Event] = []
+    for skip in step.skipped:
+        said = _said(incident, now, TOCSIN, "auto", f"level {skip.level + 1} is skipped: {skip.reason}")
+        events.append(happened.LevelSkipped(**said, level=skip.level))
+    match step:
+        case Climb():
+            return _climbed(incident, step, urgency, rules, now, agent, channel, why, events)
+        case Exhausted():
+            reason = "the last level of the policy has had its time and no repeats are left: nobody else will be paged"
+            said = _said(incident, now, TOCSIN, "auto", reason)
+            return (*events, happened.PolicyExhausted(**said)), ()
+        case Nobody():
+            reason = f"nobody is on call on any level of {incident.policy.name}"
+            said = _said(incident, now, TOCSIN, "auto", reason)
+            events.append(happened.NobodyOnCall(**said, retry_at=now + step.retry))
+            loud: tuple[Effect, ...] = () if incident.nobody_reason else (LastResort(reason),)
+            return tuple(events), loud
+        case _:
+            assert_never(step)
+
+
+def _climbed(
+    incident: Incident,
+    step: Climb,
+    urgency: Urgency,
+    rules: ServiceRules,
+    now: datetime,
+    agent: Agent,
+    channel: str,
+    why: str,
+    events: list[Event],
+) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
+    escalates = urgency is Urgency.HIGH or rules.escalates_low_urgency
+    user_ids = tuple(person.user_id for person in step.people)
+    place = f"level {step.level + 1} of {incident.policy.name}"
+    turn = ", whose turn it is in the round robin" if step.advances else ""
+    reason = (f"{why}: " if why else "") + f"{place} is on call now{turn}"
+    if step.repeats:
+        again = f"the policy begins again: repeat {step.loop} of {incident.policy.num_loops}"
+        events.append(happened.PolicyRepeated(**_said(incident, now, TOCSIN, "auto", again), loop=step.loop))
+    place_in_ladder: dict[str, Any] = {
+        "user_ids": user_ids,
+        "level": step.level,
+        "loop": step.loop,
+        "ring_tried": step.ring_tried,
+        "escalate_at": now + step.delay if escalates else None,
+    }
+    said = _said(incident, now, agent, channel, reason)
+    if why:
+        events.append(happened.Escalated(**said, **place_in_ladder))
+    else:
+        events.append(happened.Assigned(**said, **place_in_ladder, via=VIA_POLICY))
+    effects: list[Effect] = [Page(user_ids, urgency, reason)]
+    if incident.assignments:
+        effects.insert(0, DropPages(None, f"the incident went on to {place}"))
+    if step.advances:
+        effects.append(AdvanceTurn(step.advances))
+    return tuple(events), tuple(effects)
+
+
+# --- What is decided -------------------------------------------------------------------------------------------------
+
+_WHEN_RESOLVED = (ChangePriority, ChangeField, Annotate, PublishStatusUpdate, Reopen, RepeatAlert, EndAlert, GiveAlerts)
+"""What may still be asked of a resolved incident: only log, notes and fields may change, and it may be reopened."""
+
+
+def decide(incident: Incident, command: Command, now: datetime) -> Decision:  # noqa: C901 - one flat case a command
+    """What happens to `incident` when `command` is asked at `now`. Changes nothing."""
+    if not incident.is_open and not isinstance(command, _WHEN_RESOLVED):
+        if isinstance(command, TimerFired):
+            return _nothing("the incident is resolved; this timer is stale")
+        return _refused(1001, "Incident Already Resolved", f"incident #{incident.number} is already resolved")
+    match command:
+        case JoinAlert():
+            return _join(incident, command, now)
+        case RepeatAlert():
+            reason = "this alert is open already: the trigger is counted and nobody is paged again"
+            said = _said(incident, now, command.agent, command.channel, reason)
+            return Decision(
+                reason, (happened.TriggeredAgain(**said, alert_id=command.alert_id, summary=command.summary),)
+            )
+        case EndAlert():
+            return _end_alert(incident, command, now)
+        case Acknowledge():
+            return _acknowledge(incident, command, now)
+        case Unacknowledge():
+            if incident.status is not Status.ACKNOWLEDGED:
+                return _refused(1012, "Incident Not Acknowledged", "the incident is not acknowledged")
+            reason = f"{command.agent.summary} took the acknowledgement back"
+            return _unacknowledge(incident, command.ladder, command.rules, now, command.agent, command.channel, reason)
+        case Resolve():
+            return _resolve(
+                incident,
+                now,
+                command.agent,
+                command.channel,
+                f"resolved by {command.agent.summary}",
+                command.resolution,
+            )
+        case Reopen():
+            return _reopen(incident, command, now)
+        case Snooze():
+            return _snooze(incident, command, now)
+        case Reassign():
+            return _reassign(incident, command, now)
+        case Delegate():
+            return _delegate(incident, command, now)
+        case Escalate():
+            return _escalate(incident, command, now)
+        case ChangeUrgency():
+            return _change_urgency(incident, command, now)
+        case ChangePriority():
+            return _change_priority(incident, command, now)
+        case ChangeField():
+            return _change_field(incident, command, now)
+        case Annotate():
+            said = _said(incident, now, command.agent, command.channel, f"{command.agent.summary} wrote a note")
+            return Decision(
+                said["reason"], (happened.Annotated(**said, note_id=command.note_id, content=command.content),)
+            )
+        case PublishStatusUpdate():
+            said = _said(incident, now, command.agent, command.channel, f"{command.agent.summary} told how it stands")
+            update = happened.StatusUpdatePublished(**said, update_id=command.update_id, message=command.message)
+            return Decision(update.reason, (update,))
+        case TakeAlerts():
+            return _take_alerts(incident, command, now)
+        case GiveAlerts():
+            return _give_alerts(incident, command, now)
+        case MergeInto():
+            reason = f"merged into #{command.target_number} by {command.agent.summary}"
+            return _resolve(
+                incident,
+                now,
+                command.agent,
+                command.channel,
+                reason,
+                merged_into=(command.target_id, command.target_number),
+            )
+        case TimerFired():
+            return _timer_fired(incident, command, now)
+        case _:
+            assert_never(command)
+
+
+def _join(incident: Incident, command: JoinAlert, now: datetime) -> Decision:
+    said = _said(incident, now, command.agent, command.channel, command.reason)
+    joined = happened.AlertJoined(**said, alert_id=command.alert_id, summary=command.summary)
+    if command.urgency is Urgency.HIGH and incident.urgency is Urgency.LOW:
+        raising = _urgency_events(
+            incident,
+            Urgency.HIGH,
+            command.ladder,
+            ServiceRules(),
+            now,
+            TOCSIN,
+            "auto",
+            "an alert of higher severity joined",
+        )
+        return Decision(command.reason, (joined, *raising.events), raising.effects)
+    return Decision(command.reason, (joined,))
+
+
+def _end_alert(incident: Incident, command: EndAlert, now: datetime) -> Decision:
+    said = _said(incident, now, command.agent, command.channel, "its sender says it is over")
+    ended = happened.AlertResolved(**said, alert_id=command.alert_id, summary=command.summary)
+    if not incident.is_open or incident.alerts_open > 1:
+        return Decision("other alerts of the incident are still open", (ended,))
+    resolved = _resolve(incident, now, command.agent, command.channel, "its last open alert was resolved")
+    drops = tuple(effect for effect in resolved.effects if not isinstance(effect, ResolveAlerts))
+    return Decision(resolved.reason, (ended, *resolved.events), drops)
+
+
+def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Decision:
+    agent = command.agent
+    if any(ack.agent.id == agent.id for ack in incident.acknowledgements):
+        return _nothing(f"already acknowledged by {agent.summary}")
+    user_ids = incident.user_ids
+    if agent.is_user:
+        before = tuple(ack.agent.id for ack in incident.acknowledgements if ack.agent.is_user)
+        user_ids = (*before, agent.id)
+    elif incident.status is Status.ACKNOWLEDGED:
+        return _nothing("already acknowledged")
+    reason = f"acknowledged by {agent.summary}"
+    event = _acknowledged(incident, user_ids, command.rules, now, agent, command.channel, reason)
+    return Decision(reason, (event,), (DropPages(None, reason),))
+
+
+def _acknowledged(
+    incident: Incident,
+    user_ids: tuple[str, ...],
+    rules: ServiceRules,
+    now: datetime,
+    agent: Agent,
+    channel: str,
+    reason: str,
+) -> happened.Acknowledged:
+    timeout = rules.acknowledgement_timeout
+    return happened.Acknowledged(
+        **_said(incident, now, agent, channel, reason),
+        user_ids=user_ids,
+        unacknowledge_at=now + timedelta(seconds=timeout) if timeout else None,
+        acknowledgement_timeout=timeout,
+    )
+
+
+def _clock(incident: Incident, urgency: Urgency, ladder: Ladder, rules: ServiceRules, now: datetime) -> datetime | None:
+    """When the level's time is over if it starts anew now; None when nothing escalates this incident by itself."""
+    escalates = urgency is Urgency.HIGH or rules.escalates_low_urgency
+    if incident.assigned_via != VIA_POLICY or not escalates or not ladder.rungs:
+        return None
+    return now + ladder.rungs[min(max(incident.level, 0), len(ladder.rungs) - 1)].delay
+
+
+def _unacknowledge(
+    incident: Incident, ladder: Ladder, rules: ServiceRules, now: datetime, agent: Agent, channel: str, reason: str
+) -> Decision:
+    said = _said(incident, now, agent, channel, reason)
+    if not incident.assignments:
+        event = happened.Unacknowledged(**said)
+        events, effects = _stand_on(incident, ladders.first(ladder), incident.urgency, rules, now, TOCSIN, "auto")
+        return Decision(reason, (event, *events), effects)
+    event = happened.Unacknowledged(**said, escalate_at=_clock(incident, incident.urgency, ladder, rules, now))
+    return Decision(reason, (event,), (Page(incident.user_ids, incident.urgency, reason),))
+
+
+def _resolve(
+    incident: Incident,
+    now: datetime,
+    agent: Agent,
+    channel: str,
+    reason: str,
+    resolution: str | None = None,
+    *,
+    merged_into: tuple[str, int] | None = None,
+) -> Decision:
+    target_id, target_number = merged_into or (None, None)
+    resolved = happened.Resolved(
+        **_said(incident, now, agent, channel, reason),
+        resolution=resolution,
+        merged_into=target_id,
+        merged_into_number=target_number,
+    )
+    effects: tuple[Effect, ...] = (DropPages(None, reason),)
+    if incident.alerts_open and merged_into is None:
+        effects = (*effects, ResolveAlerts(reason))
+    return Decision(reason, (resolved,), effects)
+
+
+def _reopen(incident: Incident, command: Reopen, now: datetime) -> Decision:
+    if incident.is_open:
+        return _refused(1003, "Invalid Status Provided", "only a resolved incident can be reopened")
+    reason = f"reopened by {command.agent.summary}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    timeout = command.rules.auto_resolve_timeout
+    reopened = happened.Reopened(**said, resolve_at=now + timedelta(seconds=timeout) if timeout else None)
+    events: list[Event] = [reopened]
+    fresh = replace(incident, assignments=(), nobody_reason=None, level=-1, loop=0, ring_tried=0)
+    if command.policy is not None and command.policy != incident.policy:
+        fresh = replace(fresh, policy=command.policy)
+        events.append(happened.Delegated(**said, policy=command.policy))
+    if command.acknowledged and command.agent.is_user:
+        mine = (command.agent.id,)
+        events.append(happened.Assigned(**said, user_ids=mine, via=VIA_DIRECT, level=-1))
+        events.append(_acknowledged(fresh, mine, command.rules, now, command.agent, command.channel, reason))
+        return Decision(reason, tuple(events))
+    if command.assign_to:
+        events.append(happened.Assigned(**said, user_ids=command.assign_to, via=VIA_DIRECT, level=-1))
+        return Decision(reason, tuple(events), (Page(command.assign_to, incident.urgency, reason),))
+    more, effects = _stand_on(
+        fresh, ladders.first(command.ladder), incident.urgency, command.rules, now, command.agent, command.channel
+    )
+    return Decision(reason, (*events, *more), effects)
+
+
+def _snooze(incident: Incident, command: Snooze, now: datetime) -> Decision:
+    if not MIN_SNOOZE_SECONDS <= command.seconds <= MAX_SNOOZE_SECONDS:
+        return _refused(
+            1013, "Invalid Snooze Duration", f"duration must be {MIN_SNOOZE_SECONDS} to {MAX_SNOOZE_SECONDS} seconds"
+        )
+    length = timedelta(seconds=command.seconds)
+    reason = f"snoozed by {command.agent.summary} for {human_duration(length)}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    events: list[Event] = []
+    if incident.status is not Status.ACKNOWLEDGED:
+        user_ids = (command.agent.id,) if command.agent.is_user else incident.user_ids
+        events.append(_acknowledged(incident, user_ids, ServiceRules(), now, command.agent, command.channel, reason))
+    events.append(happened.Snoozed(**said, until=now + length, seconds=command.seconds))
+    return Decision(reason, tuple(events), (DropPages(None, reason),))
+
+
+def _reassign(incident: Incident, command: Reassign, now: datetime) -> Decision:
+    if not command.user_ids:
+        return _refused(1007, "Assignee Cannot Be Empty", "name at least one user to assign the incident to")
+    reason = f"reassigned by {command.agent.summary}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    assigned = happened.Assigned(**said, user_ids=command.user_ids, via=VIA_DIRECT, level=-1)
+    events: tuple[Event, ...] = (assigned,)
+    if incident.status is Status.ACKNOWLEDGED:
+        events = (happened.Unacknowledged(**said), assigned)
+    return Decision(reason, events, (DropPages(None, reason), Page(command.user_ids, incident.urgency, reason)))
+
+
+def _delegate(incident: Incident, command: Delegate, now: datetime) -> Decision:
+    reason = f"handed to {command.policy.name} by {command.agent.summary}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    events: list[Event] = []
+    if incident.status is Status.ACKNOWLEDGED:
+        events.append(happened.Unacknowledged(**said))
+    events.append(happened.Delegated(**said, policy=command.policy))
+    fresh = replace(incident, policy=command.policy, nobody_reason=None)
+    more, effects = _stand_on(
+        fresh, ladders.first(command.ladder), incident.urgency, command.rules, now, command.agent, command.channel
+    )
+    if not any(isinstance(effect, DropPages) for effect in effects):
+        effects = (DropPages(None, reason), *effects)
+    return Decision(reason, (*events, *more), effects)
+
+
+def _escalate(incident: Incident, command: Escalate, now: datetime) -> Decision:
+    if incident.urgency is Urgency.LOW and not command.rules.escalates_low_urgency:
+        return _refused(
+            1006, "Cannot Escalate", "an incident of low urgency does not escalate; raise its urgency first"
+        )
+    if command.level is not None:
+        if not 0 <= command.level < len(command.ladder.rungs):
+            return _refused(
+                1006, "Cannot Escalate", f"the policy has {len(command.ladder.rungs)} levels, not {command.level + 1}"
+            )
+        step = ladders.to_level(command.ladder, command.level, loop=incident.loop)
+    else:
+        step = ladders.following(command.ladder, level=incident.level, loop=incident.loop, ring_tried=0)
+    if isinstance(step, Exhausted):
+        return _refused(1006, "Cannot Escalate", "there is no further level to escalate to")
+    why = f"escalated by {command.agent.summary}"
+    events, effects = _stand_on(
+        incident, step, incident.urgency, command.rules, now, command.agent, command.channel, why=why
+    )
+    if incident.status is Status.ACKNOWLEDGED:
+        said = _said(incident, now, command.agent, command.channel, why)
+        events = (happened.Unacknowledged(**said), *events)
+    return Decision(why, events, effects)
+
+
+def _change_urgency(incident: Incident, command: ChangeUrgency, now: datetime) -> Decision:
+    if command.urgency is incident.urgency:
+        return _nothing(f"its urgency is {incident.urgency.value} already")
+    return _urgency_events(
+        incident,
+        command.urgency,
+        command.ladder,
+        command.rules,
+        now,
+        command.agent,
+        command.channel,
+        command.reason,
+    )
+
+
+def _urgency_events(
+    incident: Incident,
+    urgency: Urgency,
+    ladder: Ladder,
+    rules: ServiceRules,
+    now: datetime,
+    agent: Agent,
+    channel: str,
+    reason: str,
+) -> Decision:
+    said = _said(incident, now, agent, channel, reason)
+    changed: dict[str, Any] = {"urgency": urgency, "before": incident.urgency}
+    if incident.status is Status.ACKNOWLEDGED:
+        return Decision(reason, (happened.UrgencyChanged(**said, **changed),))
+    if not incident.assignments:  # still looking for somebody: keep looking
+        event = happened.UrgencyChanged(**said, **changed, escalate_at=incident.escalate_at)
+        return Decision(reason, (event,))
+    event = happened.UrgencyChanged(**said, **changed, escalate_at=_clock(incident, urgency, ladder, rules, now))
+    return Decision(reason, (event,), (DropPages(None, reason), Page(incident.user_ids, urgency, reason)))
+
+
+def _change_priority(incident: Incident, command: ChangePriority, now: datetime) -> Decision:
+    if command.priority_id == incident.priority_id:
+        return _nothing("it has this priority already")
+    said = _said(incident, now, command.agent, command.channel, f"{command.agent.summary} set its priority")
+    event = happened.PriorityChanged(**said, priority_id=command.priority_id, before=incident.priority_id)
+    return Decision(event.reason, (event,))
+
+
+def _change_field(incident: Incident, command: ChangeField, now: datetime) -> Decision:
+    before = {"title": incident.title, "conference_bridge": incident.conference_bridge, "service": incident.service_id}
+    if command.name not in before:
+        raise ValueError(f"an incident has no plain field '{command.name}'")
+    if before[command.name] == command.value:
+        return _nothing(f"its {command.name} is this already")
+    said = _said(incident, now, command.agent, command.channel, f"{command.agent.summary} changed its {command.name}")
+    event = happened.FieldChanged(**said, name=command.name, value=command.value, before=before[command.name])
+    return Decision(event.reason, (event,))
+
+
+def _take_alerts(incident: Incident, command: TakeAlerts, now: datetime) -> Decision:
+    if incident.alerts_total + command.count > MAX_ALERTS:
+        return _refused(2019, "Product Limit Reached", f"an incident holds at most {MAX_ALERTS} alerts")
+    reason = f"{command.count} alerts came from #{command.from_number}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    event = happened.AlertsMoved(**said, count=command.count, open_count=command.open_count, other_id=command.from_id)
+    return Decision(reason, (event,))
+
+
+def _give_alerts(incident: Incident, command: GiveAlerts, now: datetime) -> Decision:
+    reason = f"{command.count} alerts went to #{command.to_number}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    moved = happened.AlertsMoved(**said, count=-command.count, open_count=-command.open_count, other_id=command.to_id)
+    if incident.is_open and incident.alerts_total > 0 and incident.alerts_open - command.open_count <= 0:
+        over = _resolve(incident, now, command.agent, command.channel, "none of its alerts is open any more")
+        return Decision(reason, (moved, *over.events), (DropPages(None, reason),))
+    return Decision(reason, (moved,))
+
+
+def _timer_fired(incident: Incident, command: TimerFired, now: datetime) -> Decision:
+    if pending(incident).get(command.timer) != command.due_at:
+        return _nothing("this timer was set for something that is no longer so")
+    match command.timer:
+        case Timer.RESOLVE:
+            return _resolve(incident, now, TOCSIN, "timeout", "open for longer than its service's auto-resolve time")
+        case Timer.UNACKNOWLEDGE:
+            reason = "its snooze is over" if incident.is_snoozed else "the acknowledgement ran out"
+            return _unacknowledge(incident, command.ladder, command.rules, now, TOCSIN, "timeout", reason)
+        case Timer.ESCALATE:
+            if incident.level < 0:
+                step, why = ladders.first(command.ladder), ""
+            else:
+                step = ladders.following(
+                    command.ladder, level=incident.level, loop=incident.loop, ring_tried=incident.ring_tried
+                )
+                why = f"nobody acknowledged on level {incident.level + 1} in time"
+            events, effects = _stand_on(
+                incident, step, incident.urgency, command.rules, now, TOCSIN, "timeout", why=why
+            )
+            return Decision(why or "looking again for somebody on call", events, effects)
+        case _:
+            assert_never(command.timer)
+
+
+# --- What it is afterwards -------------------------------------------------------------------------------------------
+
+
+def pending(incident: Incident) -> dict[Timer, datetime]:
+    """What will happen to it by itself and when: the timers it must have, no more and no fewer."""
+    if not incident.is_open:
+        return {}
+    times = {
+        Timer.ESCALATE: incident.escalate_at if incident.status is Status.TRIGGERED else None,
+        Timer.UNACKNOWLEDGE: incident.unacknowledge_at if incident.status is Status.ACKNOWLEDGED else None,
+        Timer.RESOLVE: incident.resolve_at,
+    }
+    return {timer: at for timer, at in times.items() if at is not None}
+
+
+def evolve(incident: Incident, event: Event) -> Incident:  # noqa: C901 - one flat case an event
+    """The incident after `event`."""
+    incident = replace(incident, updated_at=max(incident.updated_at, event.at))
+    match event:
+        case happened.Triggered():
+            counted = 1 if event.alert_id else 0
+            return replace(
+                _status(incident, Status.TRIGGERED, event),
+                resolve_at=event.resolve_at,
+                alerts_total=counted,
+                alerts_open=counted,
+            )
+        case happened.AlertJoined():
+            return replace(incident, alerts_total=incident.alerts_total + 1, alerts_open=incident.alerts_open + 1)
+        case happened.AlertResolved():
+            return replace(incident, alerts_open=max(0, incident.alerts_open - 1))
+        case happened.AlertsMoved():
+            return replace(
+                incident,
+                alerts_total=max(0, incident.alerts_total + event.count),
+                alerts_open=max(0, incident.alerts_open + event.open_count),
+            )
+        case happened.Assigned():
+            return _assigned(incident, event, event.via)
+        case happened.Escalated():
+            return _assigned(incident, event, VIA_POLICY)
+        case happened.Delegated():
+            return replace(incident, policy=event.policy, level=-1, loop=0, ring_tried=0, is_exhausted=False)
+        case happened.PolicyRepeated():
+            return replace(incident, loop=event.loop)
+        case happened.PolicyExhausted():
+            return replace(incident, escalate_at=None, is_exhausted=True)
+        case happened.NobodyOnCall():
+            return replace(incident, escalate_at=event.retry_at, nobody_reason=event.reason)
+        case happened.Acknowledged():
+            return replace(
+                _status(incident, Status.ACKNOWLEDGED, event),
+                assignments=_assignments(incident, event.user_ids, event.at),
+                acknowledgements=(*incident.acknowledgements, Acknowledgement(event.agent, event.at)),
+                unacknowledge_at=event.unacknowledge_at,
+                escalate_at=None,
+                is_snoozed=False,
+            )
+        case happened.Unacknowledged():
+            return replace(
+                _status(incident, Status.TRIGGERED, event),
+                acknowledgements=(),
+                unacknowledge_at=None,
+                is_snoozed=False,
+                is_exhausted=False,
+                escalate_at=event.escalate_at,
+            )
+        case happened.Snoozed():
+            return replace(incident, unacknowledge_at=event.until, is_snoozed=True)
+        case happened.Resolved():
+            return _resolved(incident, event)
+        case happened.Reopened():
+            return replace(
+                _status(incident, Status.TRIGGERED, event),
+                resolved_at=None,
+                resolved_by=None,
+                merged_into=None,
+                reopened_at=event.at,
+                resolve_at=event.resolve_at,
+                level=-1,
+                loop=0,
+                ring_tried=0,
+            )
+        case happened.UrgencyChanged():
+            return replace(incident, urgency=event.urgency, escalate_at=event.escalate_at)
+        case happened.PriorityChanged():
+            return replace(incident, priority_id=event.priority_id)
+        case happened.FieldChanged():
+            return _field(incident, event)
+        case _:
+            return incident
+
+
+def _status(incident: Incident, status: Status, event: Event) -> Incident:
+    return replace(incident, status=status, last_status_at=event.at, last_status_by=event.agent)
+
+
+def _assignments(incident: Incident, user_ids: tuple[str, ...], at: datetime) -> tuple[Assignment, ...]:
+    known = {assignment.user_id: assignment for assignment in incident.assignments}
+    return tuple(known.get(user_id) or Assignment(user_id, at) for user_id in user_ids)
+
+
+def _assigned(incident: Incident, event: happened.Assigned | happened.Escalated, via: str) -> Incident:
+    return replace(
+        incident,
+        assignments=tuple(Assignment(user_id, event.at) for user_id in event.user_ids),
+        assigned_via=via,
+        level=event.level,
+        loop=event.loop,
+        ring_tried=event.ring_tried,
+        escalate_at=event.escalate_at,
+        is_exhausted=False,
+        nobody_reason=None,
+    )
+
+
+def _resolved(incident: Incident, event: happened.Resolved) -> Incident:
+    merged = event.merged_into is not None
+    return replace(
+        _status(incident, Status.RESOLVED, event),
+        assignments=(),
+        acknowledgements=(),
+        escalate_at=None,
+        unacknowledge_at=None,
+        resolve_at=None,
+        is_snoozed=False,
+        alerts_open=0,
+        alerts_total=0 if merged else incident.alerts_total,
+        resolved_at=event.at,
+        resolved_by=event.agent,
+        merged_into=event.merged_into,
+        nobody_reason=None,
+    )
+
+
+def _field(incident: Incident, event: happened.FieldChanged) -> Incident:
+    if event.name == "title":
+        return replace(incident, title=str(event.value))
+    if event.name == "service":
+        return replace(incident, service_id=str(event.value))
+    bridge = event.value if isinstance(event.value, dict) else None
+    return replace(incident, conference_bridge=bridge)
