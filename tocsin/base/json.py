@@ -49,6 +49,20 @@ def depth(value: object) -> int:
     return deepest
 
 
+def holds(value: object, part: str) -> bool:
+    """Whether any text of a decoded document, keys included, contains `part`; without recursion."""
+    heap = [value]
+    while heap:
+        item = heap.pop()
+        if isinstance(item, str) and part in item:
+            return True
+        if isinstance(item, Mapping):
+            heap.extend((*item.keys(), *item.values()))
+        elif isinstance(item, list):
+            heap.extend(item)
+    return False
+
+
 def pretty(value: object) -> str:
     """JSON for people to read, two spaces deep."""
     return std_json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)

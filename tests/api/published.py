@@ -1,0 +1,95 @@
+"""Holds answers against PagerDuty's published response schemas, where that document is at hand.
+
+The document is PagerDuty's and no part of this project: its place is said by PAGERDUTY_OPENAPI, or it lies beside the
+checkout. Without it answers are not held against it, and `test_the_published_document_is_at_hand` says so by a skip.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft4Validator
+
+from tocsin.api.kernel.call import Reply
+from tocsin.api.kernel.operations import shape
+from tocsin.api.kernel.routes import Route, Table
+from tocsin.base import json
+
+PLACE = Path(os.environ.get("PAGERDUTY_OPENAPI", Path(__file__).parents[3] / "shared/pagerduty/openapi/rest.json"))
+
+WRONG_THERE = {
+    ("GET", "/vendors/{}"),  # the schema says a list; every client reads an object
+}
+"""Operations whose published schema contradicts what PagerDuty's own clients read."""
+
+
+def is_at_hand() -> bool:
+    return PLACE.is_file()
+
+
+@cache
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.decode(PLACE.read_bytes())
+    return found
+
+
+@cache
+def schemas() -> dict[tuple[str, str, int], dict[str, Any]]:
+    """By method, shape of path and status: the schema of the JSON answer."""
+    found = {}
+    for path, operations in document()["paths"].items():
+        for method, operation in operations.items():
+            if method not in {"get", "post", "put", "patch", "delete"}:
+                continue
+            for status, answer in operation["responses"].items():
+                content = _resolved(answer).get("content", {})
+                schema = next((kind["schema"] for name, kind in content.items() if "json" in name), None)
+                if schema is not None and status.isdigit():
+                    found[method.upper(), shape(path), int(status)] = schema
+    return found
+
+
+def _resolved(value: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in value:
+        node: Any = document()
+        for part in value["$ref"].lstrip("#/").split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            node = node[int(name)] if isinstance(node, list) else node[name]
+        value = node
+    return value
+
+
+@cache
+def validator(method: str, path: str, status: int) -> Draft4Validator | None:
+    schema = schemas().get((method, path, status))
+    return None if schema is None else Draft4Validator(_tolerant(schema, ()))
+
+
+def _tolerant(schema: Any, seen: tuple[str, ...]) -> Any:
+    """The schema with its references in place and OpenAPI's `nullable` said in JSON Schema's words."""
+    if isinstance(schema, list):
+        return [_tolerant(item, seen) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        if schema["$ref"] in seen:
+            return {}
+        return _tolerant(_resolved(schema), (*seen, schema["$ref"]))
+    told = {name: _tolerant(value, seen) for name, value in schema.items() if name not in {"example", "examples", "discriminator"}}
+    if told.pop("nullable", False):
+        return {"anyOf": [told, {"enum": [None]}]}
+    return told
+
+
+def check(table: Table, method: str, path: str, reply: Reply) -> None:
+    """Fail when a good answer of a published operation does not have its published shape."""
+    matched = table.match(method, path)
+    if not is_at_hand() or reply.status >= 300 or matched is None or not isinstance(matched[0], Route):
+        return
+    at = shape(matched[0].path)
+    held = validator(method, at, reply.status)
+    if held is None or (method, at) in WRONG_THERE:
+        return
+    errors = [f"{'.'.join(map(str, error.absolute_path))}: {error.message[:300]}" for error in held.iter_errors(reply.body)]
+    assert not errors, f"{method} {path} {reply.status} is not as published: {errors}"

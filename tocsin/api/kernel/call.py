@@ -1,0 +1,173 @@
+"""A request as the kernel sees it, and its answer: no web framework inside, so tests ask without HTTP.
+
+A `Request` is what came over the wire; a `Call` is that request at work: who asks, in which transaction.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any, Final
+
+from tocsin.base import json, times
+from tocsin.base.errors import invalid, invalid_arguments
+from tocsin.base.secret import Seals
+from tocsin.core.permission import Actor
+from tocsin.service.audit import Deed
+from tocsin.store.db import Database, Tx
+
+MAX_BODY: Final = 4 * 1024 * 1024
+"""Bytes in a request's body; larger ones are refused with 413 before they are read."""
+
+MAX_QUERY_WORDS: Final = 2000
+"""Parameters in a query; more are refused."""
+
+_TRUE: Final = frozenset({"true", "1"})
+_FALSE: Final = frozenset({"false", "0"})
+
+
+class Query:
+    """The parameters of the address, in order, each possibly several times. Reading one checks it."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
+        if len(pairs) > MAX_QUERY_WORDS:
+            raise invalid_arguments(f"A query may have at most {MAX_QUERY_WORDS} parameters")
+        for name, value in pairs:
+            if "\0" in name or "\0" in value:
+                raise invalid_arguments("A query must not contain a null character")
+        self.pairs = tuple(pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def one(self, name: str) -> str | None:
+        """The last value of this parameter, or None; an empty one counts as absent."""
+        return next((value for key, value in reversed(self.pairs) if key == name and value), None)
+
+    def many(self, name: str) -> tuple[str, ...]:
+        """All values of an array parameter `name[]` (a plain `name` is understood too), without empty ones."""
+        plain = name.removesuffix("[]")
+        return tuple(value for key, value in self.pairs if key in {plain, plain + "[]"} and value)
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean parameter: true, false, 1 or 0."""
+        text = self.one(name)
+        if text is None:
+            return default
+        if text.lower() not in _TRUE | _FALSE:
+            raise invalid_arguments(f"{name} must be true or false")
+        return text.lower() in _TRUE
+
+    def whole(self, name: str, *, default: int, least: int, most: int) -> int:
+        """A whole number between `least` and `most`."""
+        text = self.one(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 16) or not least <= int(text) <= most:
+            raise invalid_arguments(f"{name} must be a whole number between {least} and {most}")
+        return int(text)
+
+    def choice(self, name: str, allowed: Sequence[str], *, default: str) -> str:
+        """One of a few words."""
+        text = self.one(name)
+        if text is not None and text not in allowed:
+            raise invalid_arguments(f"{name} must be one of {', '.join(allowed)}")
+        return text or default
+
+    def instant(self, name: str) -> datetime | None:
+        """A date and time; one without an offset is in the zone of `time_zone`, else UTC."""
+        text = self.one(name)
+        if text is None:
+            return None
+        try:
+            zone = self.one("time_zone")
+            return times.parse_instant(text.replace(" ", "+") if "T" in text and "UTC" not in text else text,
+                                       **({"zone": times.zone_named(zone)} if zone else {}))  # fmt: skip
+        except ValueError as error:
+            raise invalid_arguments(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What came over the wire. `headers` has lower-case names; `path` starts with a slash and is decoded."""
+
+    method: str
+    path: str
+    now: datetime
+    request_id: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    remote_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the kernel is given once, at start. `base_url` is the address clients reach this server at, no last slash."""
+
+    db: Database
+    seals: Seals
+    chance: Random
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request at work, inside its one transaction. `params` are the ids in its path, by name."""
+
+    house: House
+    request: Request
+    actor: Actor
+    tx: Tx
+    params: Mapping[str, str]
+    query: Query
+    includes: frozenset[str] = frozenset()
+
+    @property
+    def now(self) -> datetime:
+        return self.request.now
+
+    @property
+    def chance(self) -> Random:
+        return self.house.chance
+
+    @property
+    def seals(self) -> Seals:
+        return self.house.seals
+
+    @property
+    def id(self) -> str:
+        """The `{id}` of the path."""
+        return self.params["id"]
+
+    @property
+    def deed(self) -> Deed:
+        """Who does this, when and from where: what the audit trail and the service functions take."""
+        request = self.request
+        return Deed(self.actor, request.now, self.house.chance, request.request_id, request.remote_address)
+
+    def document(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises 400 `params must be a Hash` when it is none (BEHAVIOUR 3.1)."""
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            raise invalid("params must be a Hash")
+        try:
+            value = json.decode(self.request.body)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise invalid("params must be a Hash", f"The body is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise invalid("params must be a Hash")
+        if json.depth(value) > json.MAX_DEPTH:
+            raise invalid(f"The body is nested more than {json.MAX_DEPTH} levels deep")
+        if b"\\u0000" in self.request.body and json.holds(value, "\0"):
+            raise invalid("The body must not contain a null character")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `body` None is an empty body; anything else becomes JSON."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)

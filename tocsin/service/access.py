@@ -1,0 +1,86 @@
+"""The only door to a thing for an actor: find it, or refuse without telling that it is there.
+
+Laws:
+1. What an actor may not read does not exist for it: 404, the same as an unknown id.
+2. What it may read and not change is 403 with the reason.
+3. Lists hold only what `find` would give.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tocsin.base.errors import Refusal, forbidden, not_found
+from tocsin.core import permission
+from tocsin.core.permission import Actor, Level, Thing
+from tocsin.store.db import Tx
+from tocsin.store.tables import incidents, people, schedules, services
+
+_policy_team = sa.select(services.escalation_policy.c.team_id)
+
+TEAM_OF: Final[Mapping[str, sa.ColumnElement[str | None]]] = {
+    "team": people.team.c.id,
+    "escalation_policy": services.escalation_policy.c.team_id,
+    "schedule": schedules.schedule.c.team_id,
+    "service": _policy_team.where(services.escalation_policy.c.id == services.service.c.escalation_policy_id)
+    .correlate(services.service)
+    .scalar_subquery(),
+    "incident": _policy_team.where(services.escalation_policy.c.id == incidents.incident.c.policy_id)
+    .correlate(incidents.incident)
+    .scalar_subquery(),
+}
+"""By kind of thing, the team it belongs to, as a column of (or beside) its table. Other kinds belong to no team."""
+
+OWNER_OF: Final[Mapping[str, sa.ColumnElement[str]]] = {
+    "user": people.user.c.id,
+    "contact_method": people.contact_method.c.user_id,
+    "notification_rule": people.notification_rule.c.user_id,
+    "session": people.session.c.user_id,
+}
+"""By kind of thing, the person it belongs to."""
+
+
+def visible(actor: Actor, kind: str) -> sa.ColumnElement[bool] | None:
+    """A condition that leaves only what the actor may see in a list of `kind`; None when that is everything."""
+    team = TEAM_OF.get(kind)
+    if not permission.may(actor, permission.READ, Thing(kind, owner_id=actor.user_id if kind in OWNER_OF else None)).allowed:
+        mine = tuple(name for name, role in actor.teams.items() if permission.TEAM_ROLES.get(role, Level.NONE) >= Level.OBSERVER)
+        return sa.false() if team is None else team.in_(mine)
+    if team is None or not actor.hidden_teams or actor.base >= Level.ADMIN:
+        return None
+    return sa.or_(team.is_(None), team.not_in(sorted(actor.hidden_teams)))
+
+
+def allow(actor: Actor, action: str, thing: Thing) -> None:
+    """Return if the actor may do this; raise the Refusal (404 when it must not know, else 403) otherwise."""
+    verdict = permission.may(actor, action, thing)
+    if not verdict.allowed:
+        raise forbidden(verdict.reason) if verdict.is_visible else missing(thing.kind)
+
+
+def find(tx: Tx, actor: Actor, kind: str, table: sa.Table, id_: str, action: str = permission.READ) -> sa.Row[Any]:
+    """The row of this thing, locked if it is to be changed. Raises a Refusal: 404 when it is not there for the actor."""
+    columns: list[sa.ColumnElement[Any]] = [*table.c]
+    for name, extra in (("_team", TEAM_OF.get(kind)), ("_owner", OWNER_OF.get(kind))):
+        if extra is not None:
+            columns.append(extra.label(name))
+    statement = sa.select(*columns).where(table.c.id == id_)
+    if action != permission.READ:
+        statement = statement.with_for_update(of=table)
+    row = tx.one(statement)
+    if row is None:
+        raise missing(kind)
+    allow(actor, action, thing_of(kind, row))
+    return row
+
+
+def missing(kind: str) -> Refusal:
+    """The refusal that says neither more nor less than that there is no such thing here for you."""
+    return not_found(kind.replace("_", " ").title())
+
+
+def thing_of(kind: str, row: sa.Row[Any]) -> Thing:
+    """What the permission function needs to know of a row that `find` read."""
+    team = getattr(row, "_team", None)
+    return Thing(kind, row.id, frozenset({team} if team else ()), getattr(row, "_owner", None))

@@ -1,0 +1,422 @@
+"""People: the one door for creating, changing and deleting users, keys and memberships.
+
+Laws:
+1. Every function that changes something takes a `Deed` and leaves an audit record in the same transaction.
+2. There is always exactly one Account Owner.
+3. A key is shown once, when it is made; afterwards only its last four characters are known.
+4. Who may is settled before, by `service/access.py`; what is sensible is settled here.
+Texts that PagerDuty's clients compare: BEHAVIOUR 6 and 11.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tocsin.base import ids, secret, times
+from tocsin.base.errors import forbidden, invalid, not_found
+from tocsin.base.secret import Seals
+from tocsin.core import permission
+from tocsin.core.permission import Actor, Level
+from tocsin.service import audit
+from tocsin.service.audit import Deed
+from tocsin.store import people as rows
+from tocsin.store.db import Tx
+from tocsin.store.tables import incidents, people, schedules, services
+
+COLORS: Final = (
+    "purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise", "dark-slate-blue", "cayenne", "orange-red",
+    "dark-orchid", "dark-slate-grey", "lime-green", "magenta", "chartreuse", "pale-violet-red", "steel-blue", "olive",
+)  # fmt: skip
+"""Colours a user may get on a schedule, by PagerDuty's names."""
+
+EMAIL_MOST: Final = 100
+NAME_MOST: Final = 100
+KEY_LENGTH: Final = 20
+PASSWORD_LEAST: Final = 10
+
+EMAIL_TAKEN: Final = "Email has already been taken"
+ON_TEAM_POLICY: Final = "User cannot be removed as they belong to an escalation policy on this team"
+
+_EMAIL: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
+
+
+# ------------------------------------------------------------------------------------------------------------- actors
+
+
+def actor_of_user(tx: Tx, user_id: str, *, method: str, key: sa.Row[Any] | None = None) -> Actor | None:
+    """The actor a user is; None when there is no such user or they are disabled.
+
+    `method` is how they came (browser, api_token, mail …); `key` is the API key, if one was used.
+    """
+    user = rows.user(tx, user_id)
+    if user is None or user.is_disabled:
+        return None
+    teams = {row.id: row.role for row in rows.memberships(tx, [user_id])[user_id]}
+    return Actor(
+        kind="user",
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        teams=teams,
+        hidden_teams=rows.private_teams(tx) - teams.keys(),
+        is_read_only=bool(key is not None and key.is_read_only),
+        key_last_four=key.last_four if key is not None else None,
+        method=method,
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- users
+
+
+def create_user(
+    tx: Tx,
+    deed: Deed,
+    *,
+    name: str,
+    email: str,
+    role: str = "user",
+    time_zone: str | None = None,
+    color: str | None = None,
+    job_title: str | None = None,
+    description: str | None = None,
+    password: str | None = None,
+) -> str:
+    """A new user with an e-mail contact method and rules that use it at once, for both urgencies. Returns the id.
+
+    Raises 400/2001 with the sentence PagerDuty's clients know when the address is taken, and for every other breach.
+    """
+    columns = _checked(
+        tx,
+        deed,
+        {"name": name, "email": email, "role": role, "time_zone": time_zone, "job_title": job_title, "description": description},
+        None,
+    )
+    if password is not None:
+        columns["password_hash"] = _hashed(password)
+    user_id = ids.object_id(deed.chance)
+    columns["color"] = _color(color) or deed.chance.choice(COLORS)
+    tx.execute(sa.insert(people.user), {"id": user_id, "created_at": deed.now, **columns})
+    audit.record(tx, deed, user_reference(user_id, columns["name"]), before=None, after=_told(columns))
+    _reach_by_email(tx, deed, user_id, columns["email"])
+    return user_id
+
+
+def update_user(tx: Tx, deed: Deed, user_id: str, changes: Mapping[str, Any]) -> None:
+    """Change name, email, role, time_zone, color, job_title or description. What is not in `changes` stays."""
+    old = rows.user(tx, user_id)
+    if old is None:
+        raise not_found("User")
+    columns = _checked(tx, deed, changes, old)
+    if "color" in changes:
+        columns["color"] = _color(changes["color"]) or old.color
+    changed = {name: value for name, value in columns.items() if getattr(old, name) != value}
+    if not changed:
+        return
+    if changed.get("role") == "owner":
+        _hand_over(tx, deed)
+    tx.execute(sa.update(people.user).where(people.user.c.id == user_id).values(changed))
+    was = {name: getattr(old, name) for name in changed}
+    audit.record(tx, deed, user_reference(user_id, changed.get("name", old.name)), before=_told(was), after=_told(changed))
+
+
+def set_password(tx: Tx, deed: Deed, user_id: str, password: str) -> None:
+    """Give a user another password. Raises 400 when it is too short."""
+    user = rows.user(tx, user_id)
+    if user is None:
+        raise not_found("User")
+    tx.execute(sa.update(people.user).where(people.user.c.id == user_id).values(password_hash=_hashed(password)))
+    audit.record(tx, deed, user_reference(user_id, user.name), before={"password": "(old)"}, after={"password": "(new)"})
+
+
+def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = None) -> None:
+    """Delete a user, once nothing depends on them any more.
+
+    Refused with one sentence for each open incident, escalation policy and schedule that names them. `replace_by` puts
+    another user in their place on escalation policies first.
+    """
+    user = rows.user(tx, user_id)
+    if user is None:
+        raise not_found("User")
+    if user.role == "owner":
+        raise invalid("The Account Owner cannot be deleted: give that role to somebody else first")
+    if replace_by is not None:
+        replace_on_policies(tx, deed, user_id, replace_by)
+    if reasons := blocking(tx, user_id):
+        raise invalid(*reasons)
+    tx.execute(sa.delete(people.user).where(people.user.c.id == user_id))
+    audit.record(tx, deed, user_reference(user_id, user.name), before=_told(_columns(user)), after=None)
+
+
+def blocking(tx: Tx, user_id: str) -> list[str]:
+    """Why this user cannot be deleted now: one sentence for each thing that would miss them."""
+    incident, link = incidents.incident, incidents.assignee
+    assigned = tx.rows(
+        sa.select(incident.c.id, incident.c.number, incident.c.title)
+        .where(incident.c.id.in_(sa.select(link.c.incident_id).where(link.c.user_id == user_id)), incident.c.status != "resolved")
+        .order_by(incident.c.number)
+    )
+    reasons = [f"User is assigned to open incident #{row.number} ({row.id}): {row.title}" for row in assigned]
+    naming = rows.naming_user(tx, user_id)
+    reasons += [f"User is on escalation policy '{row.name}' ({row.id})" for row in naming["escalation_policy"]]
+    reasons += [f"User is on schedule '{row.name}' ({row.id})" for row in naming["schedule"]]
+    return reasons
+
+
+def replace_on_policies(tx: Tx, deed: Deed, user_id: str, by: str) -> None:
+    """Put `by` in the place of `user_id` on every escalation policy."""
+    successor = rows.user(tx, by)
+    if successor is None or by == user_id:
+        raise invalid("replace_by must be the id of another user")
+    policy, target = services.escalation_policy, services.policy_target
+    for row in tx.rows(sa.select(policy).where(policy.c.id.in_(sa.select(target.c.policy_id).where(target.c.target_id == user_id)))):
+        rules = [{**rule, "targets": _without_repeats(rule["targets"], user_id, by)} for rule in row.rules]
+        tx.execute(sa.update(policy).where(policy.c.id == row.id).values(rules=rules, updated_at=deed.now))
+        known = {link.target_id for link in tx.rows(sa.select(target.c.target_id).where(target.c.policy_id == row.id))}
+        gone = sa.and_(target.c.policy_id == row.id, target.c.target_id == user_id)
+        tx.execute(sa.delete(target).where(gone) if by in known else sa.update(target).where(gone).values(target_id=by))
+        audit.record(
+            tx,
+            deed,
+            {"id": row.id, "type": "escalation_policy_reference", "summary": row.name},
+            before={"escalation_rules": row.rules},
+            after={"escalation_rules": rules},
+        )
+
+
+def _without_repeats(targets: Sequence[Mapping[str, Any]], user_id: str, by: str) -> list[dict[str, Any]]:
+    replaced = [{**target, "id": by} if target["id"] == user_id else dict(target) for target in targets]
+    return list({(target["type"], target["id"]): target for target in replaced}.values())
+
+
+def user_reference(user_id: str, name: str) -> dict[str, Any]:
+    return {"id": user_id, "type": "user_reference", "summary": name}
+
+
+def _checked(tx: Tx, deed: Deed, changes: Mapping[str, Any], old: sa.Row[Any] | None) -> dict[str, Any]:
+    """Column values for the given changes of a user. Raises 400/2001 with one sentence for each breach."""
+    columns: dict[str, Any] = {}
+    errors: list[str] = []
+    if "name" in changes:
+        columns["name"] = str(changes["name"]).strip()
+        if not 1 <= len(columns["name"]) <= NAME_MOST:
+            errors.append(f"Name must have between 1 and {NAME_MOST} characters")
+    if "email" in changes:
+        email = columns["email"] = str(changes["email"]).strip()
+        columns["email_folded"] = rows.fold_email(email)
+        if not 6 <= len(email) <= EMAIL_MOST or not _EMAIL.fullmatch(email):
+            errors.append("Email is not a valid e-mail address of 6 to 100 characters")
+        else:
+            taken = rows.user_by_email(tx, email)
+            if taken is not None and (old is None or taken.id != old.id):
+                errors.append(EMAIL_TAKEN)
+    if "time_zone" in changes:
+        columns["time_zone"] = changes["time_zone"]
+        if changes["time_zone"] is not None:
+            try:
+                times.zone_named(changes["time_zone"])
+            except ValueError as error:
+                errors.append(f"Time zone {error}")
+    for name, most in (("job_title", 100), ("description", 1024)):
+        if name in changes:
+            columns[name] = changes[name]
+            if changes[name] is not None and len(changes[name]) > most:
+                errors.append(f"{name.replace('_', ' ').capitalize()} may have at most {most} characters")
+    if "role" in changes:
+        columns["role"] = changes["role"]
+        errors += _role_errors(deed.actor, changes["role"], old)
+    if errors:
+        raise invalid(*errors)
+    return columns
+
+
+def _role_errors(actor: Actor, role: str, old: sa.Row[Any] | None) -> list[str]:
+    if role not in permission.BASE_ROLES:
+        return [f"Role must be one of {', '.join(permission.BASE_ROLES)}"]
+    if old is not None and old.role == role:
+        return []
+    if old is not None and old.role == "owner":
+        return ["There must be one Account Owner: give the role to somebody else, and this user becomes a Global Admin"]
+    verdict = permission.may(actor, permission.ASSIGN_ROLE, permission.Thing("user", old.id if old is not None else ""))
+    if not verdict.allowed:
+        raise forbidden(verdict.reason)
+    if role == "owner" and (actor.base < Level.OWNER or old is None):
+        raise forbidden("Only the Account Owner may hand that role to another user")
+    return []
+
+
+def _hand_over(tx: Tx, deed: Deed) -> None:
+    """The owner so far becomes a Global Admin."""
+    before = rows.owner(tx)
+    if before is not None:
+        tx.execute(sa.update(people.user).where(people.user.c.id == before.id).values(role="admin"))
+        reference = user_reference(before.id, before.name)
+        audit.record(tx, deed, reference, before={"role": "owner"}, after={"role": "admin"})
+
+
+def create_owner(tx: Tx, deed: Deed, *, name: str, email: str, password: str | None, time_zone: str | None = None) -> str:
+    """The first user of an installation: its Account Owner. Raises 400 when there is one already."""
+    if rows.owner(tx) is not None:
+        raise invalid("This installation has an Account Owner already")
+    user_id = create_user(tx, deed, name=name, email=email, role="admin", time_zone=time_zone, password=password)
+    tx.execute(sa.update(people.user).where(people.user.c.id == user_id).values(role="owner"))
+    audit.record(tx, deed, user_reference(user_id, name), before={"role": "admin"}, after={"role": "owner"})
+    return user_id
+
+
+def _color(name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,30}|#[0-9a-fA-F]{6}", name):
+        raise invalid("Color must be the name of a colour such as 'purple', or like '#5b2a86'")
+    return name
+
+
+def _hashed(password: str) -> str:
+    if len(password) < PASSWORD_LEAST:
+        raise invalid(f"Password must have at least {PASSWORD_LEAST} characters")
+    return secret.hash_password(password)
+
+
+def _told(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a user as an audit record tells them."""
+    told = ("name", "email", "role", "time_zone", "color", "job_title", "description")
+    return {name: columns[name] for name in told if name in columns}
+
+
+def _columns(user: sa.Row[Any]) -> dict[str, Any]:
+    return {column.key: getattr(user, column.key) for column in people.user.c}
+
+
+def _reach_by_email(tx: Tx, deed: Deed, user_id: str, email: str) -> None:
+    """The contact method "Default" and a rule for each urgency that every new user starts with (BEHAVIOUR 6)."""
+    method_id = ids.object_id(deed.chance)
+    tx.execute(
+        sa.insert(people.contact_method),
+        {
+            "id": method_id, "user_id": user_id, "kind": "email", "label": "Default", "address": email, "fields": {},
+            "is_enabled": True, "position": 0, "created_at": deed.now,
+        },
+    )  # fmt: skip
+    for urgency in ("high", "low"):
+        rule = {"user_id": user_id, "contact_method_id": method_id, "start_delay_in_minutes": 0, "urgency": urgency}
+        tx.execute(sa.insert(people.notification_rule), {"id": ids.object_id(deed.chance), "created_at": deed.now, **rule})
+
+
+# --------------------------------------------------------------------------------------------------------------- keys
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: the only moment its text exists outside its owner's hands."""
+
+    id: str
+    text: str
+
+
+def create_key(
+    tx: Tx,
+    deed: Deed,
+    seals: Seals,
+    *,
+    label: str,
+    user_id: str | None,
+    is_read_only: bool = False,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """A key of this user, or of the account when `user_id` is None. `deed.chance` must be the system's: it is a secret."""
+    if not 1 <= len(label.strip()) <= 100:
+        raise invalid("Label must have between 1 and 100 characters")
+    if expires_at is not None and expires_at <= deed.now:
+        raise invalid("The key's expiry must lie in the future")
+    if user_id is not None and rows.user(tx, user_id) is None:
+        raise not_found("User")
+    key_id, text = ids.object_id(deed.chance), ids.token(deed.chance, KEY_LENGTH)
+    row = {
+        "id": key_id, "label": label.strip(), "digest": seals.digest(text), "last_four": text[-4:], "user_id": user_id,
+        "is_read_only": is_read_only, "created_at": deed.now, "created_by": deed.actor.user_id, "expires_at": expires_at,
+    }  # fmt: skip
+    tx.execute(sa.insert(people.api_key), row)
+    told = {name: row[name] for name in ("label", "last_four", "user_id", "is_read_only")}
+    audit.record(tx, deed, {"id": key_id, "type": "api_key_reference", "summary": label.strip()}, before=None, after=told)
+    return NewKey(key_id, text)
+
+
+def revoke_key(tx: Tx, deed: Deed, key_id: str) -> None:
+    """From now on this key opens nothing. Revoking it again changes nothing."""
+    table = people.api_key
+    key = tx.one(sa.select(table).where(table.c.id == key_id))
+    if key is None:
+        raise not_found("API Key")
+    if key.revoked_at is None:
+        tx.execute(sa.update(table).where(table.c.id == key_id).values(revoked_at=deed.now))
+        reference = {"id": key_id, "type": "api_key_reference", "summary": key.label}
+        audit.record(tx, deed, reference, before={"is_revoked": False}, after={"is_revoked": True})
+
+
+def keys_of(tx: Tx, user_id: str | None) -> Sequence[sa.Row[Any]]:
+    """The keys of a user, or those of the account for None, newest first; revoked ones too."""
+    table = people.api_key
+    owned = table.c.user_id.is_(None) if user_id is None else table.c.user_id == user_id
+    return tx.rows(sa.select(table).where(owned).order_by(table.c.created_at.desc(), table.c.id))
+
+
+# -------------------------------------------------------------------------------------------------------------- teams
+
+
+def join_team(tx: Tx, deed: Deed, team_id: str, user_id: str, role: str | None) -> None:
+    """Put a user into a team, or give them another role in it. Without a role: the one that fits their base role."""
+    team, user = rows.teams(tx, [team_id]).get(team_id), rows.user(tx, user_id)
+    if team is None:
+        raise not_found("Team")
+    if user is None:
+        raise not_found("User")
+    if user.role in permission.STAKEHOLDERS:
+        raise invalid("Stakeholders cannot be added to a team")
+    if role is not None and role not in permission.TEAM_ROLES:
+        raise invalid(f"Role must be one of {', '.join(permission.TEAM_ROLES)}")
+    table, old = people.team_member, rows.membership(tx, team_id, user_id)
+    root, member = _team_reference(team), user_reference(user_id, user.name)
+    if old is None:
+        chosen = role or permission.DEFAULT_TEAM_ROLE.get(user.role, "manager")
+        tx.execute(sa.insert(table), {"team_id": team_id, "user_id": user_id, "role": chosen})
+        audit.record_link(tx, deed, root, "members", added=[member])
+    elif role is not None and role != old.role:
+        tx.execute(sa.update(table).where(table.c.team_id == team_id, table.c.user_id == user_id).values(role=role))
+        audit.record(tx, deed, member, before={"team_role": old.role}, after={"team_role": role}, root=root)
+
+
+def leave_team(tx: Tx, deed: Deed, team_id: str, user_id: str) -> None:
+    """Take a user out of a team. Refused with PagerDuty's sentence while they are on one of its escalation policies."""
+    team = rows.teams(tx, [team_id]).get(team_id)
+    if team is None:
+        raise not_found("Team")
+    if rows.membership(tx, team_id, user_id) is None:
+        raise not_found("User")
+    policy, target = services.escalation_policy, services.policy_target
+    named = sa.select(target.c.policy_id).where(target.c.target_id == user_id)
+    if tx.one(sa.select(policy.c.id).where(policy.c.team_id == team_id, policy.c.id.in_(named)).limit(1)) is not None:
+        raise invalid(ON_TEAM_POLICY)
+    table = people.team_member
+    tx.execute(sa.delete(table).where(table.c.team_id == team_id, table.c.user_id == user_id))
+    user = rows.user(tx, user_id)
+    name = user.name if user is not None else user_id
+    audit.record_link(tx, deed, _team_reference(team), "members", removed=[user_reference(user_id, name)])
+
+
+def release_team(tx: Tx, deed: Deed, team_id: str, *, reassign_to: str | None) -> None:
+    """Give what belongs to a team (policies, schedules, teams below it) to another one, or to none: before it is deleted."""
+    if reassign_to is not None and (reassign_to == team_id or reassign_to not in rows.teams(tx, [reassign_to])):
+        raise invalid("reassignment_team must be the id of another team")
+    for kind, table in (("escalation_policy", services.escalation_policy), ("schedule", schedules.schedule)):
+        for row in tx.rows(sa.select(table.c.id, table.c.name).where(table.c.team_id == team_id)):
+            reference = {"id": row.id, "type": f"{kind}_reference", "summary": row.name}
+            audit.record(tx, deed, reference, before={"team_id": team_id}, after={"team_id": reassign_to})
+        tx.execute(sa.update(table).where(table.c.team_id == team_id).values(team_id=reassign_to))
+    tx.execute(sa.update(people.team).where(people.team.c.parent_id == team_id).values(parent_id=reassign_to))
+
+
+def _team_reference(team: sa.Row[Any]) -> dict[str, Any]:
+    return {"id": team.id, "type": "team_reference", "summary": team.name}
