@@ -1,12 +1,14 @@
 """Tables of the engine: inbox, event log, timers, outbox, receipts, leases, positions, counters, audit."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from tocsin.store.tables.base import METADATA, at, key, word
 from tocsin.store.types import Json
 
-_due = {"sqlite_where": sa.text("state = 'due'"), "postgresql_where": sa.text("state = 'due'")}
-_waiting = {"sqlite_where": sa.text("outcome IS NULL"), "postgresql_where": sa.text("outcome IS NULL")}
+_due: dict[str, Any] = {"sqlite_where": sa.text("state = 'due'"), "postgresql_where": sa.text("state = 'due'")}
+_waiting: dict[str, Any] = {"sqlite_where": sa.text("outcome IS NULL"), "postgresql_where": sa.text("outcome IS NULL")}
 
 inbox = sa.Table(  # events accepted; afterwards the journal of what became of them
     "inbox", METADATA, key(), at("received_at"),

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 
 from tocsin.store.tables.base import METADATA, at, key, word
-from tocsin.store.types import Json
 
 incident = sa.Table(
     "incidents", METADATA, key(), sa.Column("number", sa.BigInteger, nullable=False, unique=True),
