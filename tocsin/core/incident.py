@@ -80,6 +80,7 @@ class Incident:
     updated_at: datetime
     status: Status = Status.TRIGGERED
     key: str | None = None
+    is_manual: bool = False  # made by a person or a client, not by an alert
     level: int = -1
     loop: int = 0
     ring_tried: int = 0
@@ -379,6 +380,11 @@ def _refused(code: int, message: str, *errors: str) -> Decision:
     return Decision(errors[0] if errors else message, refusal=Refusal(400, code, message, list(errors)))
 
 
+def refuse_merge(why: str) -> Refusal:
+    """400/1019: these incidents cannot become one."""
+    return Refusal(400, 1019, "Incident Cannot Be Merged", [why])
+
+
 def _said(incident: Incident, now: datetime, agent: Agent, channel: str, reason: str) -> dict[str, Any]:
     """What every event of a decision says."""
     return {
@@ -406,6 +412,7 @@ def begin(command: Open, now: datetime) -> tuple[Incident, Decision]:
         now,
         now,
         key=command.key,
+        is_manual=command.alert_id is None,
         opened_by=command.agent,
         details=command.details,
         priority_id=command.priority_id,

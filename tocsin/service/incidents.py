@@ -1,0 +1,394 @@
+"""The only door to an incident: load it, decide, fold what happened, save it, queue what follows; all in one transaction.
+
+Laws:
+1. Whoever wants something of an incident asks a `Desk`; nobody else writes incidents, their timers or their log.
+2. A desk decides in memory over any number of incidents and writes once, when it is closed.
+3. Timers are written from the state (`core.incident.pending`), never from what a decision remembers to say.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from tocsin.base import ids
+from tocsin.base.errors import invalid, not_found
+from tocsin.core import incident as rules
+from tocsin.core.effects import Effect
+from tocsin.core.escalation import Ladder, Policy
+from tocsin.core.events import Agent, Event, Urgency
+from tocsin.core.incident import Command, Decision, Incident, ServiceRules
+from tocsin.service.effects import Queue
+from tocsin.service.ladders import Ladders
+from tocsin.store import alerts, counters, events, incidents, policies, services, timers
+from tocsin.store.db import Tx
+from tocsin.store.services import Service
+from tocsin.store.tables import incidents as tables
+
+
+class Desk:
+    """Decisions over incidents within one transaction. Use as a context: it writes when it closes without an error."""
+
+    def __init__(self, tx: Tx, *, now: datetime, chance: Random) -> None:
+        self.tx = tx
+        self.now = now
+        self.chance = chance
+        self.ladders = Ladders(tx, now)
+        self._before: dict[str, Incident] = {}
+        self._after: dict[str, Incident] = {}
+        self._opened: dict[str, None] = {}
+        self._retimed: set[str] = set()
+        self._events: list[Event] = []
+        self._queue = Queue(self.ladders)
+        self._services: dict[str, Service] = {}
+        self._policies: dict[str, Policy] = {}
+        self._next_number: int | None = None
+        self._numbers_taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.write()
+
+    # --- What is on the desk
+
+    def fetch(self, incident_ids: Collection[str]) -> None:
+        """Put these incidents on the desk (locked until the transaction ends), if they are not there already."""
+        missing = [incident_id for incident_id in incident_ids if incident_id not in self._after]
+        if missing:
+            found = incidents.load(self.tx, missing, lock=True)
+            self._before |= found
+            self._after |= found
+            self.fetch_services({incident.service_id for incident in found.values()})
+
+    def fetch_services(self, service_ids: Collection[str]) -> None:
+        """Put these services and the policies they use on the desk."""
+        missing = [service_id for service_id in service_ids if service_id not in self._services]
+        if missing:
+            found = services.load(self.tx, missing)
+            self._services |= found
+            wanted = {service.policy_id for service in found.values()} - self._policies.keys()
+            self._policies |= policies.load(self.tx, wanted)
+
+    def incident(self, incident_id: str) -> Incident:
+        """The incident as it is now on the desk. Refuses (404) one that does not exist."""
+        self.fetch([incident_id])
+        found = self._after.get(incident_id)
+        if found is None:
+            raise not_found("Incident")
+        return found
+
+    def service(self, service_id: str) -> Service | None:
+        self.fetch_services([service_id])
+        return self._services.get(service_id)
+
+    def policy(self, policy_id: str) -> Policy:
+        """The policy as it is now. Refuses (400) one that does not exist."""
+        if policy_id not in self._policies:
+            self._policies |= policies.load(self.tx, [policy_id])
+        if policy_id not in self._policies:
+            raise invalid("Escalation policy not found")
+        return self._policies[policy_id]
+
+    def open_of_services(self, service_ids: Collection[str], *, most: int) -> list[Incident]:
+        """The newest open incidents of these services, with what this desk has done to them and opened."""
+        for incident in incidents.open_of_services(self.tx, service_ids, most=most):
+            if incident.id not in self._after:
+                self.fetch([incident.id])
+        return [one for one in self._after.values() if one.service_id in service_ids and one.is_open]
+
+    # --- What can be asked of it
+
+    def open(
+        self,
+        *,
+        service: Service,
+        title: str,
+        urgency: Urgency,
+        agent: Agent,
+        channel: str,
+        reason: str,
+        key: str | None = None,
+        alert_id: str | None = None,
+        policy: Policy | None = None,
+        assign_to: tuple[str, ...] = (),
+        priority_id: str | None = None,
+        details: dict[str, object] | str | None = None,
+    ) -> Incident:
+        """Begin an incident on `service`, by its own policy unless another is named."""
+        policy = policy or self.policy(service.policy_id)
+        command = rules.Open(
+            id=ids.long_id(self.chance),
+            number=self._number(),
+            service_id=service.id,
+            title=title,
+            urgency=urgency,
+            policy=policy,
+            ladder=self.ladders.of(policy),
+            rules=service.rules,
+            agent=agent,
+            channel=channel,
+            reason=reason,
+            key=key,
+            alert_id=alert_id,
+            assign_to=assign_to,
+            priority_id=priority_id,
+            details=details,
+        )
+        blank, decision = rules.begin(command, self.now)
+        self._services.setdefault(service.id, service)
+        self._opened[blank.id] = None
+        return self._take(blank, decision)
+
+    def ask(self, incident_id: str, command: Command) -> Decision:
+        """Decide one command. A refusal is raised; a decision to do nothing is returned with its reason."""
+        incident = self.incident(incident_id)
+        decision = rules.decide(incident, command, self.now)
+        if decision.refusal is not None:
+            raise decision.refusal
+        self._take(incident, decision)
+        return decision
+
+    def ask_with(self, incident_id: str, command: Callable[[Ladder, ServiceRules], Command]) -> Decision:
+        """Decide a command that needs the incident's ladder and its service's rules as they are now."""
+        incident = self.incident(incident_id)
+        return self.ask(incident_id, command(self.ladders.of(incident.policy), self.rules_of(incident)))
+
+    def rules_of(self, incident: Incident) -> ServiceRules:
+        """What the incident's service says; the defaults when the service is gone."""
+        service = self.service(incident.service_id)
+        return service.rules if service else ServiceRules()
+
+    def acknowledge(self, incident_id: str, agent: Agent, channel: str) -> Decision:
+        return self.ask_with(incident_id, lambda _, asked: rules.Acknowledge(agent=agent, channel=channel, rules=asked))
+
+    def unacknowledge(self, incident_id: str, agent: Agent, channel: str) -> Decision:
+        return self.ask_with(
+            incident_id,
+            lambda ladder, asked: rules.Unacknowledge(agent=agent, channel=channel, ladder=ladder, rules=asked),
+        )
+
+    def resolve(self, incident_id: str, agent: Agent, channel: str, resolution: str | None = None) -> Decision:
+        return self.ask(incident_id, rules.Resolve(agent=agent, channel=channel, resolution=resolution))
+
+    def reopen(
+        self,
+        incident_id: str,
+        agent: Agent,
+        channel: str,
+        *,
+        acknowledged: bool = False,
+        assign_to: tuple[str, ...] = (),
+        policy_id: str | None = None,
+    ) -> Decision:
+        incident = self.incident(incident_id)
+        service = self.service(incident.service_id)
+        current = policy_id or (service.policy_id if service else incident.policy.id)
+        policy = self.policy(current)
+        return self.ask(
+            incident_id,
+            rules.Reopen(
+                agent=agent,
+                channel=channel,
+                ladder=self.ladders.of(policy),
+                rules=self.rules_of(incident),
+                acknowledged=acknowledged,
+                assign_to=assign_to,
+                policy=policy,
+            ),
+        )
+
+    def snooze(self, incident_id: str, agent: Agent, channel: str, seconds: int) -> Decision:
+        return self.ask(incident_id, rules.Snooze(agent=agent, channel=channel, seconds=seconds))
+
+    def reassign(self, incident_id: str, agent: Agent, channel: str, user_ids: Sequence[str]) -> Decision:
+        people = tuple(dict.fromkeys(user_ids))
+        if missing := policies.unavailable(self.tx, people):
+            raise invalid(*(f"Assignee cannot be paged: {why}" for why in missing.values()))
+        return self.ask(incident_id, rules.Reassign(user_ids=people, agent=agent, channel=channel))
+
+    def delegate(self, incident_id: str, agent: Agent, channel: str, policy_id: str) -> Decision:
+        policy = self.policy(policy_id)
+        return self.ask(
+            incident_id,
+            rules.Delegate(
+                policy=policy,
+                ladder=self.ladders.of(policy),
+                rules=self.rules_of(self.incident(incident_id)),
+                agent=agent,
+                channel=channel,
+            ),
+        )
+
+    def escalate(self, incident_id: str, agent: Agent, channel: str, level: int | None = None) -> Decision:
+        """Send it to `level` (from 0) or to the next one."""
+        return self.ask_with(
+            incident_id,
+            lambda ladder, asked: rules.Escalate(ladder=ladder, rules=asked, agent=agent, channel=channel, level=level),
+        )
+
+    def change_urgency(self, incident_id: str, agent: Agent, channel: str, urgency: Urgency) -> Decision:
+        reason = f"{agent.summary} set its urgency to {urgency.value}"
+        return self.ask_with(
+            incident_id,
+            lambda ladder, asked: rules.ChangeUrgency(
+                urgency=urgency, ladder=ladder, rules=asked, agent=agent, channel=channel, reason=reason
+            ),
+        )
+
+    def change_priority(self, incident_id: str, agent: Agent, channel: str, priority_id: str | None) -> Decision:
+        return self.ask(incident_id, rules.ChangePriority(priority_id=priority_id, agent=agent, channel=channel))
+
+    def change_field(self, incident_id: str, agent: Agent, channel: str, name: str, value: object) -> Decision:
+        return self.ask(incident_id, rules.ChangeField(name=name, value=value, agent=agent, channel=channel))
+
+    def annotate(self, incident_id: str, agent: Agent, channel: str, content: str) -> str:
+        """Write a note; returns its id."""
+        self.incident(incident_id)
+        notes = tables.note.c
+        how_many = self.tx.scalar(
+            sa.select(sa.func.count()).select_from(tables.note).where(notes.incident_id == incident_id)
+        )
+        if how_many >= rules.MAX_NOTES:
+            raise invalid(f"an incident holds at most {rules.MAX_NOTES} notes")
+        note_id = ids.object_id(self.chance)
+        row: dict[str, Any] = {
+            "id": note_id,
+            "incident_id": incident_id,
+            "user_id": agent.id if agent.is_user else None,
+            "content": content,
+            "channel": channel,
+            "created_at": self.now,
+            "updated_at": self.now,
+        }
+        self.tx.execute(sa.insert(tables.note), [row])
+        self.ask(incident_id, rules.Annotate(note_id=note_id, content=content, agent=agent, channel=channel))
+        return note_id
+
+    def merge(self, target_id: str, source_ids: Sequence[str], agent: Agent, channel: str) -> Incident:
+        """Let `target` take the alerts of the sources, which end by it (BEHAVIOUR 3.1, code 1019)."""
+        target = self.incident(target_id)
+        sources = [self.incident(source_id) for source_id in dict.fromkeys(source_ids)]
+        if not target.is_open:
+            raise rules.refuse_merge("the target of a merge must be open")
+        for source in sources:
+            if source.id == target_id:
+                raise rules.refuse_merge("an incident cannot be merged into itself")
+            if source.merged_into:
+                raise rules.refuse_merge(f"incident #{source.number} was merged already")
+        for source in sources:
+            moving = alerts.of_incidents(self.tx, [source.id])
+            still_open = sum(alert.status == "triggered" for alert in moving)
+            self.ask(
+                target_id,
+                rules.TakeAlerts(
+                    count=len(moving),
+                    open_count=still_open,
+                    from_id=source.id,
+                    from_number=source.number,
+                    agent=agent,
+                    channel=channel,
+                ),
+            )
+            alerts.move(self.tx, [alert.id for alert in moving], target_id, self.now)
+            if source.is_open:
+                merging = rules.MergeInto(
+                    target_id=target_id, target_number=target.number, agent=agent, channel=channel
+                )
+                self.ask(source.id, merging)
+            else:
+                self._put(replace(source, merged_into=target_id, alerts_total=0, alerts_open=0))
+        return self._after[target_id]
+
+    def fire(self, incident_id: str, timer: rules.Timer, due_at: datetime) -> Decision | None:
+        """A timer of the incident is due and its row is taken. None: the incident no longer exists."""
+        self.fetch([incident_id])
+        if incident_id not in self._after:
+            return None
+        self._retimed.add(incident_id)
+        return self.ask_with(
+            incident_id,
+            lambda ladder, asked: rules.TimerFired(timer=timer, due_at=due_at, ladder=ladder, rules=asked),
+        )
+
+    # --- What is written
+
+    def _number(self) -> int:
+        """The next incident number; the counter's row is ours until the transaction ends."""
+        if self._next_number is None:
+            self._next_number = counters.take(self.tx, "incidents", 0)
+        number = self._next_number + self._numbers_taken
+        self._numbers_taken += 1
+        return number
+
+    def _take(self, incident: Incident, decision: Decision) -> Incident:
+        for event in decision.events:
+            incident = rules.evolve(incident, event)
+        self._events.extend(decision.events)
+        effects: Iterable[Effect] = decision.effects
+        self._queue.add(incident.id, effects, is_new=incident.id in self._opened)
+        return self._put(incident)
+
+    def _put(self, incident: Incident) -> Incident:
+        self._after[incident.id] = incident
+        return incident
+
+    def write(self) -> None:
+        """Write all that was decided since the last time."""
+        if self._numbers_taken:
+            counters.take(self.tx, "incidents", self._numbers_taken)
+        opened = [self._after[incident_id] for incident_id in self._opened]
+        changed = [
+            incident
+            for incident_id, incident in self._after.items()
+            if incident_id not in self._opened and incident is not self._before[incident_id]
+        ]
+        incidents.insert(self.tx, opened)
+        reassigned = {one.id for one in changed if one.user_ids != self._before[one.id].user_ids}
+        incidents.update(self.tx, changed, reassigned=reassigned)
+        self._write_timers(opened, changed)
+        more = self._queue.write(self.tx, self._after, now=self.now, chance=self.chance)
+        events.append(self.tx, [*self._events, *more], chance=self.chance)
+        self._begin_anew()
+
+    def _write_timers(self, opened: Sequence[Incident], changed: Sequence[Incident]) -> None:
+        setting: list[timers.Due] = []
+        dropping: list[tuple[str, str]] = []
+        touched = {one.id: one for one in (*opened, *changed)} | {
+            incident_id: self._after[incident_id] for incident_id in self._retimed
+        }
+        for incident_id, incident in touched.items():
+            now_pending = rules.pending(incident)
+            fresh = incident_id in self._opened or incident_id in self._retimed
+            was_pending: Mapping[rules.Timer, datetime] = {} if fresh else rules.pending(self._before[incident_id])
+            setting += [
+                timers.Due(incident_id, timer.value, due_at)
+                for timer, due_at in now_pending.items()
+                if was_pending.get(timer) != due_at
+            ]
+            gone = (
+                was_pending
+                if not fresh
+                else (rules.pending(self._before[incident_id]) if incident_id in self._before else {})
+            )
+            dropping += [(incident_id, timer.value) for timer in gone if timer not in now_pending]
+        timers.drop_many(self.tx, dropping)
+        timers.set_many(self.tx, setting)
+        if setting:
+            self.tx.wake("timers")
+
+    def _begin_anew(self) -> None:
+        self._before = dict(self._after)
+        self._opened.clear()
+        self._retimed.clear()
+        self._events.clear()
+        self._queue = Queue(self.ladders)
+        self._next_number, self._numbers_taken = None, 0

@@ -1,0 +1,323 @@
+"""From the inbox to incidents: what becomes of accepted events, in batches, each with its outcome and reason.
+
+Laws:
+1. A batch is one transaction: state, log, timers, pages and each event's outcome are kept together, or not at all.
+2. Every event gets exactly one outcome and a reason in words; one that cannot be understood any more is settled as
+   such and never holds up the others.
+3. Events of one key are taken in the order of their acceptance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+
+from tocsin.base import ids, json
+from tocsin.core import alert as alert_rules
+from tocsin.core import grouping as grouping_rules
+from tocsin.core.alert import EarlyResolve, Outcome
+from tocsin.core.events import Agent
+from tocsin.core.grouping import Candidate
+from tocsin.core.incident import EndAlert, JoinAlert, RepeatAlert
+from tocsin.inbound.roll import reader_named
+from tocsin.inbound.spec import AlertEvent, ChangeEvent, Payload, Unreadable
+from tocsin.service.incidents import Desk
+from tocsin.store import alerts, inbox, services
+from tocsin.store.alerts import Alert
+from tocsin.store.db import Tx
+from tocsin.store.inbox import InboxRow, Settled
+from tocsin.store.services import Integration, Service
+
+MOST_CANDIDATES = 200
+"""How many of a service's newest open incidents an alert may choose from when it is grouped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An inbox row and the event in it."""
+
+    row: InboxRow
+    event: AlertEvent
+
+
+@dataclass(slots=True)
+class Kept:
+    """Where an alert stands in this batch: loaded, made or changed."""
+
+    alert: Alert
+    is_new: bool
+
+
+class Batch:
+    """One batch of events being worked off."""
+
+    def __init__(self, desk: Desk, rows: Sequence[InboxRow]) -> None:
+        self._desk = desk
+        self._tx = desk.tx
+        self._settled: list[Settled] = []
+        self._ways = services.by_routing_key(self._tx, {row.routing_key for row in rows})
+        desk.fetch_services({way.service_id for way in self._ways.values()})
+        self._reads = [read for row in rows if (read := self._read(row)) is not None]
+        keys = {(read.row.routing_key, read.event.dedup_key) for read in self._reads}
+        self._open = {key: Kept(alert, is_new=False) for key, alert in alerts.open_by_key(self._tx, keys).items()}
+        self._made: list[Kept] = []
+        self._touched: dict[str, Kept] = {}
+        self._early = alerts.early_resolves(self._tx, {key for key in keys if key not in self._open})
+        self._new_early: dict[tuple[str, str], EarlyResolve] = {}
+        desk.fetch({kept.alert.incident_id for kept in self._open.values() if kept.alert.incident_id})
+        self._candidates: dict[str, dict[str, Candidate]] = {}
+
+    def _read(self, row: InboxRow) -> Read | None:
+        """The event of a row; None when the row is settled already because nothing can come of it."""
+        reader = reader_named(row.reader)
+        way = self._ways.get(row.routing_key)
+        if reader is None:
+            self._settle(row, Outcome.UNREADABLE, f"there is no reader '{row.reader}' any more")
+            return None
+        settings = way.settings if way else {}
+        try:
+            (event,) = reader.read(Payload(row.raw, row.routing_key, row.dedup_key, settings))
+        except (Unreadable, ValueError) as error:
+            self._settle(row, Outcome.UNREADABLE, f"its reader cannot make sense of it: {error}")
+            return None
+        if way is None:
+            self._settle(row, Outcome.NO_SERVICE, "its integration was deleted after it was accepted")
+            return None
+        if isinstance(event, ChangeEvent):
+            self._settled.append(
+                Settled(
+                    row.id,
+                    Outcome.CHANGE.value,
+                    "a change event: kept for 90 days, it opens nothing and pages nobody",
+                    service_id=way.service_id,
+                    action="change",
+                    summary=event.summary,
+                )
+            )
+            return None
+        return Read(row, event)
+
+    def work_off(self) -> None:
+        """Decide every event, in order, and write the alerts and the outcomes."""
+        for read in self._reads:
+            self._one(read)
+        # Updates first: a key whose alert was resolved in this batch may have a new open one in it.
+        alerts.update(self._tx, [kept.alert for kept in self._touched.values() if not kept.is_new])
+        alerts.insert(self._tx, [kept.alert for kept in self._made])
+        alerts.keep_early(self._tx, self._new_early)
+        inbox.settle(self._tx, self._settled, self._desk.now)
+
+    def _one(self, read: Read) -> None:
+        event, row = read.event, read.row
+        way = self._ways[row.routing_key]
+        service = self._desk.service(way.service_id)
+        if service is None:
+            self._settle(row, Outcome.NO_SERVICE, "its service was deleted after it was accepted")
+            return
+        key = (row.routing_key, event.dedup_key)
+        kept = self._open.get(key)
+        is_open = kept is not None and kept.alert.status == "triggered"
+        verdict = alert_rules.judge(
+            event.action,
+            is_open=is_open,
+            service_disabled=service.is_disabled,
+            early=self._early.get(key),
+            event_at=event.timestamp,
+            now=row.received_at,
+        )
+        agent = Agent("inbound_integration_reference", way.id, way.name)
+        match verdict.outcome:
+            case Outcome.ALERT:
+                self._trigger(read, way, service, agent)
+            case Outcome.CLOSED_EARLY:
+                made = self._make(read, way, service, incident_id=None, status="resolved")
+                self._settle_event(read, service, verdict.outcome, verdict.reason, made.alert)
+            case Outcome.REPEATED if kept is not None:
+                self._repeat(read, kept, service, agent, verdict.reason)
+            case Outcome.ACKNOWLEDGED if kept is not None:
+                self._acknowledge(read, kept, service, agent, verdict.reason)
+            case Outcome.RESOLVED if kept is not None:
+                self._resolve(read, kept, service, agent, verdict.reason)
+            case _:
+                if event.action == "resolve" and verdict.outcome is Outcome.NO_OPEN_ALERT:
+                    early = EarlyResolve(event.timestamp or row.received_at, row.received_at)
+                    self._early[key] = self._new_early[key] = early
+                self._settle_event(read, service, verdict.outcome, verdict.reason, None)
+
+    # --- One kind of outcome each
+
+    def _trigger(self, read: Read, way: Integration, service: Service, agent: Agent) -> None:
+        event = read.event
+        urgency, why_urgency = alert_rules.urgency_of(service.urgency, event.severity, self._desk.now)
+        content = grouping_rules.grouped_content(service.grouping, _fields(event), _details(event))
+        joined = None
+        if service.grouping is not None:
+            joined = grouping_rules.choose(service.grouping, content, self._open_candidates(service), self._desk.now)
+        if joined is None:
+            made = self._make(read, way, service, incident_id=None, status="triggered")
+            reason = f"a new problem on {service.name}; {why_urgency}"
+            incident = self._desk.open(
+                service=service,
+                title=event.summary,
+                urgency=urgency,
+                agent=agent,
+                channel="api",
+                reason=reason,
+                key=event.dedup_key,
+                alert_id=made.alert.id,
+            )
+            made.alert = replace(made.alert, incident_id=incident.id)
+            outcome = Outcome.ALERT
+        else:
+            made = self._make(read, way, service, incident_id=joined.incident_id, status="triggered")
+            self._desk.ask_with(
+                joined.incident_id,
+                lambda ladder, _: JoinAlert(
+                    alert_id=made.alert.id,
+                    summary=event.summary,
+                    urgency=urgency,
+                    ladder=ladder,
+                    agent=agent,
+                    channel="api",
+                    reason=joined.reason,
+                ),
+            )
+            incident = self._desk.incident(joined.incident_id)
+            reason, outcome = joined.reason, Outcome.GROUPED
+        if service.grouping is not None:
+            self._candidates_of(service)[incident.id] = Candidate(
+                incident.id, incident.number, incident.created_at, self._desk.now, incident.alerts_total, content
+            )
+        self._settle_event(read, service, outcome, f"{reason} (#{incident.number})", made.alert)
+
+    def _repeat(self, read: Read, kept: Kept, service: Service, agent: Agent, reason: str) -> None:
+        alert = kept.alert
+        kept.alert = replace(alert, trigger_count=alert.trigger_count + 1, updated_at=self._desk.now)
+        self._touched[alert.id] = kept
+        if alert.incident_id:
+            again = RepeatAlert(alert_id=alert.id, summary=read.event.summary, agent=agent, channel="api")
+            self._desk.ask(alert.incident_id, again)
+        self._settle_event(read, service, Outcome.REPEATED, reason, alert)
+
+    def _acknowledge(self, read: Read, kept: Kept, service: Service, agent: Agent, reason: str) -> None:
+        if kept.alert.incident_id and self._desk.incident(kept.alert.incident_id).is_open:
+            reason = f"{reason}: {self._desk.acknowledge(kept.alert.incident_id, agent, 'api').reason}"
+        self._settle_event(read, service, Outcome.ACKNOWLEDGED, reason, kept.alert)
+
+    def _resolve(self, read: Read, kept: Kept, service: Service, agent: Agent, reason: str) -> None:
+        alert, now = kept.alert, self._desk.now
+        kept.alert = replace(alert, status="resolved", resolved_at=now, updated_at=now)
+        self._touched[alert.id] = kept
+        if alert.incident_id:
+            ending = EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel="api")
+            reason = f"{reason}; {self._desk.ask(alert.incident_id, ending).reason}"
+        self._settle_event(read, service, Outcome.RESOLVED, reason, kept.alert)
+
+    # --- Parts
+
+    def _make(self, read: Read, way: Integration, service: Service, *, incident_id: str | None, status: str) -> Kept:
+        event, now = read.event, self._desk.now
+        made = Kept(
+            Alert(
+                ids.long_id(self._desk.chance),
+                service.id,
+                way.id,
+                read.row.routing_key,
+                event.dedup_key,
+                incident_id,
+                status,
+                event.severity,
+                event.summary,
+                False,
+                now,
+                now,
+                now if status == "resolved" else None,
+                1,
+                json.text(event),
+            ),
+            is_new=True,
+        )
+        self._made.append(made)
+        self._open[(read.row.routing_key, event.dedup_key)] = made
+        return made
+
+    def _candidates_of(self, service: Service) -> dict[str, Candidate]:
+        found = self._candidates.get(service.id)
+        if found is None:
+            open_ones = self._desk.open_of_services([service.id], most=MOST_CANDIDATES)
+            newest: dict[str, Alert] = {}
+            if service.grouping is not None and service.grouping.fields:
+                for alert in alerts.of_incidents(self._tx, [incident.id for incident in open_ones]):
+                    newest[str(alert.incident_id)] = alert
+            found = {}
+            for incident in open_ones:
+                latest = newest.get(incident.id)
+                event = latest.content if latest else {}
+                details = event.get("details")
+                content = grouping_rules.grouped_content(
+                    service.grouping,
+                    event | {"class": event.get("class_")},
+                    details if isinstance(details, dict) else {},
+                )
+                newest_at = latest.created_at if latest else incident.created_at
+                found[incident.id] = Candidate(
+                    incident.id, incident.number, incident.created_at, newest_at, incident.alerts_total, content
+                )
+            self._candidates[service.id] = found
+        return found
+
+    def _open_candidates(self, service: Service) -> list[Candidate]:
+        """Those that this batch has not closed meanwhile."""
+        return [one for one in self._candidates_of(service).values() if self._desk.incident(one.incident_id).is_open]
+
+    def _settle(self, row: InboxRow, outcome: Outcome, reason: str) -> None:
+        way = self._ways.get(row.routing_key)
+        self._settled.append(
+            Settled(row.id, outcome.value, reason, service_id=way.service_id if way else None, dedup_key=row.dedup_key)
+        )
+
+    def _settle_event(self, read: Read, service: Service, outcome: Outcome, reason: str, alert: Alert | None) -> None:
+        event = read.event
+        self._settled.append(
+            Settled(
+                read.row.id,
+                outcome.value,
+                reason,
+                service_id=service.id,
+                alert_id=alert.id if alert else None,
+                incident_id=alert.incident_id if alert else None,
+                action=event.action,
+                dedup_key=event.dedup_key,
+                summary=event.summary,
+            )
+        )
+
+
+def _fields(event: AlertEvent) -> dict[str, object]:
+    """PD-CEF names as grouping settings use them."""
+    return {
+        "summary": event.summary,
+        "source": event.source,
+        "severity": event.severity,
+        "component": event.component,
+        "group": event.group,
+        "class": event.class_,
+    }
+
+
+def _details(event: AlertEvent) -> dict[str, object]:
+    return dict(event.details) if event.details is not None and not isinstance(event.details, str) else {}
+
+
+def is_waiting(tx: Tx) -> bool:
+    """Whether any accepted event has not been decided yet."""
+    return inbox.oldest_waiting_at(tx) is not None
+
+
+def work_off(tx: Tx, limit: int, *, now: datetime, chance: Random) -> int:
+    """Take up to `limit` waiting events and decide them; returns how many there were."""
+    rows = inbox.waiting(tx, limit)
+    if rows:
+        with Desk(tx, now=now, chance=chance) as desk:
+            Batch(desk, rows).work_off()
+    return len(rows)
