@@ -77,6 +77,8 @@ def _tolerant(schema: Any, seen: tuple[str, ...]) -> Any:
             return {}
         return _tolerant(_resolved(schema), (*seen, schema["$ref"]))
     told = {name: _tolerant(value, seen) for name, value in schema.items() if name not in {"example", "examples", "discriminator"}}
+    if isinstance(told.get("enum"), list):  # what is included stands where the schema knows only a reference
+        told["enum"] = [*told["enum"], *(str(word).removesuffix("_reference") for word in told["enum"])]
     if told.pop("nullable", False):
         return {"anyOf": [told, {"enum": [None]}]}
     return told

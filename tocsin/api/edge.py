@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tocsin.api.kernel import envelope
+from tocsin.api.kernel import envelope, openapi
 from tocsin.api.kernel.call import MAX_BODY, House, Reply, Request
 from tocsin.api.kernel.routes import Table
 from tocsin.base import ids, json
@@ -31,11 +31,20 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     """The REST API as an ASGI application, to be mounted at the root behind the gate and the pages."""
     endpoint = partial(_serve, table, house, clock)
+    described = json.encode(openapi.document(table, house.base_url))
 
     async def serve(http: HttpRequest) -> Response:
         return await endpoint(http)
 
-    return Starlette(routes=[Route("/{path:path}", serve, methods=list(METHODS))])
+    async def describe(_http: HttpRequest) -> Response:
+        return Response(described, media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/openapi.json", describe, methods=["GET"]),
+            Route("/{path:path}", serve, methods=list(METHODS)),
+        ],
+    )
 
 
 def is_api_request(path: str, headers: dict[str, str]) -> bool:

@@ -38,9 +38,15 @@ NAME_MOST: Final = 100
 KEY_LENGTH: Final = 20
 PASSWORD_LEAST: Final = 10
 
+CONTACT_METHODS_MOST: Final = 50
+DELAY_MOST: Final = 10_080
+"""Minutes a notification rule may wait: a week."""
+
 EMAIL_TAKEN: Final = "Email has already been taken"
 ON_TEAM_POLICY: Final = "User cannot be removed as they belong to an escalation policy on this team"
 
+_NUMBERED: Final = frozenset({"phone", "sms", "whatsapp"})
+_CHANNEL_LABELS: Final = {"email": "Email", "sms": "SMS", "phone": "Phone", "webhook": "Webhook", "ntfy": "ntfy"}
 _EMAIL: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 
@@ -420,3 +426,172 @@ def release_team(tx: Tx, deed: Deed, team_id: str, *, reassign_to: str | None) -
 
 def _team_reference(team: sa.Row[Any]) -> dict[str, Any]:
     return {"id": team.id, "type": "team_reference", "summary": team.name}
+
+
+# ---------------------------------------------------------------------------------------------------- contact methods
+
+
+def contact_kinds() -> tuple[str, ...]:
+    """The kinds of contact method there are: those of the channels that can reach a person."""
+    return tuple(_CHANNEL_LABELS)
+
+
+def contact_label(kind: str) -> str:
+    """What a contact method of this kind is called when its owner gives it no name."""
+    return _CHANNEL_LABELS[kind]
+
+
+def add_contact_method(
+    tx: Tx,
+    deed: Deed,
+    user_id: str,
+    *,
+    kind: str,
+    label: str,
+    address: str,
+    country_code: int | None = None,
+    fields: Mapping[str, Any] | None = None,
+) -> str:
+    """A new way to reach a user; the last to fall back on. Returns its id. Raises 400 for a bad or a repeated one."""
+    table = people.contact_method
+    if rows.user(tx, user_id) is None:
+        raise not_found("User")
+    columns = _reachable(kind, {"label": label, "address": address, "country_code": country_code, "fields": dict(fields or {})})
+    _unrepeated(tx, user_id, kind, columns, None)
+    last = tx.scalar(sa.select(sa.func.max(table.c.position)).where(table.c.user_id == user_id))
+    if len(rows.contact_methods(tx, [user_id])[user_id]) >= CONTACT_METHODS_MOST:
+        raise invalid(f"A user may have at most {CONTACT_METHODS_MOST} contact methods")
+    method_id = ids.object_id(deed.chance)
+    row = {"id": method_id, "user_id": user_id, "kind": kind, "is_enabled": True, "created_at": deed.now, **columns}
+    tx.execute(sa.insert(table), {**row, "position": 0 if last is None else last + 1})
+    _audit_part(tx, deed, user_id, f"{kind}_contact_method", method_id, columns["label"], None, columns)
+    return method_id
+
+
+def change_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any], changes: Mapping[str, Any]) -> None:
+    """Change label, address, country_code or fields of a contact method."""
+    names = ("label", "address", "country_code", "fields")
+    old = {name: getattr(method, name) for name in names}
+    columns = _reachable(method.kind, {**old, **changes})
+    _unrepeated(tx, method.user_id, method.kind, columns, method.id)
+    changed = {name: value for name, value in columns.items() if old[name] != value}
+    if not changed:
+        return
+    if {"address", "country_code"} & changed.keys():
+        changed |= {"verified_at": None, "failing_since_reason": None}
+    tx.execute(sa.update(people.contact_method).where(people.contact_method.c.id == method.id).values(changed))
+    _audit_part(tx, deed, method.user_id, f"{method.kind}_contact_method", method.id, columns["label"], old, columns)
+
+
+def remove_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any]) -> None:
+    """Delete a contact method and the notification rules that use it."""
+    rules = people.notification_rule
+    for rule in tx.rows(sa.select(rules).where(rules.c.contact_method_id == method.id)):
+        remove_notification_rule(tx, deed, rule)
+    tx.execute(sa.delete(people.contact_method).where(people.contact_method.c.id == method.id))
+    old = {name: getattr(method, name) for name in ("label", "address", "country_code", "fields")}
+    _audit_part(tx, deed, method.user_id, f"{method.kind}_contact_method", method.id, method.label, old, None)
+
+
+def _reachable(kind: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns, made regular and checked by the rules of the kind. Raises 400 saying what is wrong."""
+    checked = {**columns, "label": str(columns["label"]).strip()[:100], "address": str(columns["address"]).strip()}
+    if kind == "email":
+        if not _EMAIL.fullmatch(checked["address"]) or len(checked["address"]) > EMAIL_MOST:
+            raise invalid("Address must be an e-mail address")
+        checked["country_code"] = None
+    elif kind in _NUMBERED:
+        checked["address"] = re.sub(r"[ ().-]", "", checked["address"])
+        if not re.fullmatch(r"[0-9]{3,20}", checked["address"]):
+            raise invalid("Address must be a telephone number of digits only, without the country code")
+        checked["country_code"] = checked["country_code"] or 1
+    else:
+        checked["country_code"] = None
+    return checked
+
+
+def _unrepeated(tx: Tx, user_id: str, kind: str, columns: Mapping[str, Any], own_id: str | None) -> None:
+    table = people.contact_method
+    code = columns["country_code"]
+    same = sa.select(table.c.id).where(
+        table.c.user_id == user_id,
+        table.c.kind == kind,
+        table.c.address == columns["address"],
+        table.c.country_code.is_(None) if code is None else table.c.country_code == code,
+        table.c.id != (own_id or ""),
+    )
+    if tx.one(same) is not None:
+        raise invalid("User Contact method must be unique")
+
+
+# ------------------------------------------------------------------------------------------------- notification rules
+
+
+def add_notification_rule(
+    tx: Tx, deed: Deed, user_id: str, *, contact_method_id: str, start_delay_in_minutes: int, urgency: str
+) -> str:
+    """A new rule: that many minutes after an incident of this urgency is assigned, use that contact method."""
+    if rows.user(tx, user_id) is None:
+        raise not_found("User")
+    columns = {
+        "contact_method_id": contact_method_id, "start_delay_in_minutes": start_delay_in_minutes, "urgency": urgency,
+    }  # fmt: skip
+    _own_rule(tx, user_id, columns, None)
+    rule_id = ids.object_id(deed.chance)
+    tx.execute(sa.insert(people.notification_rule), {"id": rule_id, "user_id": user_id, "created_at": deed.now, **columns})
+    _audit_part(tx, deed, user_id, "assignment_notification_rule", rule_id, None, None, columns)
+    return rule_id
+
+
+def change_notification_rule(tx: Tx, deed: Deed, rule: sa.Row[Any], changes: Mapping[str, Any]) -> None:
+    """Change contact_method_id, start_delay_in_minutes or urgency of a rule."""
+    old = {name: getattr(rule, name) for name in ("contact_method_id", "start_delay_in_minutes", "urgency")}
+    columns = {**old, **changes}
+    if columns == old:
+        return
+    _own_rule(tx, rule.user_id, columns, rule.id)
+    tx.execute(sa.update(people.notification_rule).where(people.notification_rule.c.id == rule.id).values(columns))
+    _audit_part(tx, deed, rule.user_id, "assignment_notification_rule", rule.id, None, old, columns)
+
+
+def remove_notification_rule(tx: Tx, deed: Deed, rule: sa.Row[Any]) -> None:
+    """Delete a rule."""
+    tx.execute(sa.delete(people.notification_rule).where(people.notification_rule.c.id == rule.id))
+    old = {name: getattr(rule, name) for name in ("contact_method_id", "start_delay_in_minutes", "urgency")}
+    _audit_part(tx, deed, rule.user_id, "assignment_notification_rule", rule.id, None, old, None)
+
+
+def _own_rule(tx: Tx, user_id: str, columns: Mapping[str, Any], own_id: str | None) -> None:
+    """Raise 400 unless the contact method is the user's own and no other rule is the same."""
+    method, rule = people.contact_method, people.notification_rule
+    owned = sa.select(method.c.id).where(method.c.id == columns["contact_method_id"], method.c.user_id == user_id)
+    if tx.one(owned) is None:
+        raise invalid("Contact method must be one of this user's")
+    if not 0 <= columns["start_delay_in_minutes"] <= DELAY_MOST:
+        raise invalid(f"Start delay must be between 0 and {DELAY_MOST} minutes")
+    if columns["urgency"] not in {"high", "low"}:
+        raise invalid("Urgency must be high or low")
+    same = sa.select(rule.c.id).where(
+        rule.c.user_id == user_id,
+        *(getattr(rule.c, name) == value for name, value in columns.items()),
+        rule.c.id != (own_id or ""),
+    )
+    if tx.one(same) is not None:
+        raise invalid("Channel Start delay must be unique for a given contact method")
+
+
+def _audit_part(
+    tx: Tx,
+    deed: Deed,
+    user_id: str,
+    type_: str,
+    part_id: str,
+    summary: str | None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    """Record a change of something that is part of a user."""
+    user = rows.user(tx, user_id)
+    root = user_reference(user_id, user.name if user is not None else user_id)
+    part = {"id": part_id, "type": f"{type_}_reference", "summary": summary}
+    audit.record(tx, deed, part, before=before, after=after, root=root)

@@ -152,6 +152,10 @@ class Singleton:
     scope: str | None = None
     needs: tuple[str, str] | None = None
 
+    @cached_property
+    def envelope(self) -> type[msgspec.Struct]:
+        return wrapper(self.name, self.write)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
@@ -179,12 +183,17 @@ class Bulk:
     from_needed: bool = False
     needs: tuple[str, str] | None = None
 
+    @cached_property
+    def envelope(self) -> type[msgspec.Struct]:
+        """The struct of `{plural: [item, …]}`, built once."""
+        return msgspec.defstruct(f"{self.item.__name__}s", [(self.plural, list[self.item])])  # type: ignore[name-defined]
+
 
 Declared = Resource | Action | Singleton | Link | Bulk
 
 
 def wrapper(name: str | None, body: type[msgspec.Struct] | None) -> type[msgspec.Struct]:
-    """The struct of `{name: body}`, or the body itself when it has no wrapper."""
+    """The struct of `{name: body}`, or the body itself when it has no wrapper. Raises TypeError without a body struct."""
     if body is None:
         raise TypeError("a wrapper needs the struct of what is inside")
     return msgspec.defstruct(f"{body.__name__}In", [(name, body)]) if name else body

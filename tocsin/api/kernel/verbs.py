@@ -154,7 +154,7 @@ def update_singleton(spec: Singleton, call: Call) -> Reply:
     if spec.update is None or spec.write is None:
         raise TypeError(f"{spec.path} has no update")
     before = spec.read(call)
-    spec.update(call, read_body(call, msgspec.defstruct("In", [(spec.name, spec.write)]), spec.name))
+    spec.update(call, read_body(call, spec.envelope, spec.name))
     after = spec.read(call)
     resource = envelope.reference_of(after)
     audit.record(call.tx, call.deed, resource, before=before, after=after)
@@ -181,11 +181,7 @@ def run_bulk(spec: Bulk, call: Call) -> Reply:
         raise invalid(f"{spec.plural} must be a list of at least one item")
     if len(items) > spec.most:
         raise too_large(f"{spec.plural} may have at most {spec.most} items; send them in several requests")
-    try:
-        converted = msgspec.convert(items, list[spec.item])  # type: ignore[name-defined]
-    except msgspec.ValidationError as error:
-        raise invalid(shape_words(str(error).replace("$", f"$.{spec.plural}", 1))) from error
-    return Reply(200, {spec.plural: spec.run(call, converted)})
+    return Reply(200, {spec.plural: spec.run(call, read_body(call, spec.envelope, spec.plural))})
 
 
 def body_of(spec: Resource, call: Call, row: sa.Row[Any]) -> dict[str, Any]:

@@ -4,9 +4,27 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.resources import teams
+from tocsin.api.resources import (
+    abilities,
+    audit,
+    contact_methods,
+    licenses,
+    notification_rules,
+    priorities,
+    teams,
+    users,
+    vendors,
+)
 
 DECLARED: Final[Sequence[Declared]] = (
+    *abilities.DECLARED,
+    *audit.DECLARED,
+    *contact_methods.DECLARED,
+    *licenses.DECLARED,
+    *notification_rules.DECLARED,
+    *priorities.DECLARED,
     *teams.DECLARED,
-)  # fmt: skip
+    *users.DECLARED,
+    *vendors.DECLARED,
+)
 """All that the API serves."""
