@@ -77,12 +77,8 @@ def _offset(local: datetime) -> str:
 
 def from_wall(wall: datetime, zone: tzinfo) -> datetime:
     """The instant (UTC) at which a clock on the wall in `zone` shows the naive time `wall` (law 2)."""
-    local = wall.replace(tzinfo=zone, fold=0)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == wall:
-        return instant
-    # The wall clock skips this time. With fold=0 zoneinfo uses the offset before the gap, which moves it forward.
-    return instant
+    # Of a skipped time, fold=0 makes zoneinfo use the offset before the gap, which moves it forward.
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
 def to_wall(instant: datetime, zone: tzinfo) -> datetime:
