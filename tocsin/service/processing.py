@@ -7,12 +7,14 @@ Laws:
 3. Events of one key are taken in the order of their acceptance.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
 from tocsin.base import ids, json
+from tocsin.base.figures import EVENTS_PROCESSED
 from tocsin.core import alert as alert_rules
 from tocsin.core import grouping as grouping_rules
 from tocsin.core.alert import EarlyResolve, Outcome
@@ -106,6 +108,8 @@ class Batch:
         alerts.insert(self._tx, [kept.alert for kept in self._made])
         alerts.keep_early(self._tx, self._new_early)
         inbox.settle(self._tx, self._settled, self._desk.now)
+        for outcome, count in Counter(one.outcome for one in self._settled).items():
+            EVENTS_PROCESSED.labels(outcome).inc(count)
 
     def _one(self, read: Read) -> None:
         event, row = read.event, read.row

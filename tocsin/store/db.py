@@ -24,10 +24,11 @@ class Bell:
         self._events: dict[str, list[threading.Event]] = {}
         self._listeners: list[Callable[[str], None]] = []
 
-    def hear(self, name: str) -> threading.Event:
-        """An event that is set whenever `name` rings. The hearer clears it."""
+    def hear(self, *names: str) -> threading.Event:
+        """An event that is set whenever one of `names` rings. The hearer clears it."""
         event = threading.Event()
-        self._events.setdefault(name, []).append(event)
+        for name in names:
+            self._events.setdefault(name, []).append(event)
         return event
 
     def listen(self, callback: Callable[[str], None]) -> None:
