@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml
 	@.venv5/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pagerduty5.txt
 	@touch $@
 
-$(VENDOR)/.ready: package.json scripts/vendor.toml scripts/vendor.py $(VENV)/.ready
+$(VENDOR)/.ready: package.json tocsin/web/icons.py scripts/vendor.toml scripts/vendor.py $(VENV)/.ready
 	@echo "setup: libraries of the pages, exact versions, checked by hash"
 	@$(BIN)/python scripts/vendor.py
 	@touch $@
