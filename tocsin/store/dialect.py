@@ -5,7 +5,8 @@ Laws:
 2. Every function here has a test in `tests/both/`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,3 +90,30 @@ def contains(column: sa.ColumnElement[str], words: str) -> sa.ColumnElement[bool
     """Whether the text holds `words`, whatever the case."""
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return column.ilike(f"%{escaped}%", escape="\\")
+
+
+@contextmanager
+def reshaping(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction in which tables may be made anew (as a migration does on SQLite) without losing what refers to them.
+
+    SQLite would empty a table's children when the old copy is dropped, so foreign keys are off meanwhile and checked
+    before the end. Raises ValueError when a row would be left that refers to nothing; nothing is kept then.
+    """
+    with engine.connect() as connection:
+        if not is_sqlite(engine):
+            with connection.begin():
+                yield connection
+            return
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.commit()
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise ValueError(f"rows would refer to nothing: {broken[:5]}")
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")

@@ -9,7 +9,7 @@ user = sa.Table(
     "users", METADATA, key(),
     word("name"), word("email"), word("email_folded", unique=True),
     word("time_zone", null=True), word("color"), word("role"), word("job_title", null=True), word("description", null=True),
-    sa.Column("is_disabled", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    sa.Column("is_disabled", sa.Boolean, nullable=False, default=False),
     word("password_hash", null=True), at("created_at"),
     word("calendar_digest", null=True, unique=True),
 )  # fmt: skip
@@ -59,6 +59,11 @@ session = sa.Table(
     "sessions", METADATA, key(), word("digest", unique=True),
     sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     at("created_at"), at("last_seen_at"), at("expires_at"), word("user_agent", null=True), word("address", null=True),
+)  # fmt: skip
+
+sign_in_failure = sa.Table(  # how often signing in failed lately, by who was tried from where (core/sign_in.py)
+    "sign_in_failures", METADATA, sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False), at("last_at"),
 )  # fmt: skip
 
 account = sa.Table(
