@@ -53,20 +53,18 @@ def since_until(
 ) -> Span | None:
     """The range `since`/`until` ask for; None when `date_range=all` lifts it (only if `lift`).
 
-    Missing `since` is `default` before `until`; missing `until` is now, or `default` after a `since`, if that is sooner.
+    Missing `since` is `default` before `until`; missing `until` is now.
     Raises 400/2004, 2005 or 2002 when they are malformed, turned round, or further apart than `longest`.
     """
     if lift and query.one("date_range") == "all":
         return None
     since, until = _instant(query, "since", 2004), _instant(query, "until", 2005)
-    if until is None:
-        until = now if since is None or longest is None else min(max(now, since), since + longest)
-    if since is None:
-        since = until - default
+    until = until or now
+    since = since or until - default
     if since > until:
-        raise invalid_arguments("since must be before until")
+        raise invalid_arguments("since must be before until (which is now, if it is not given)")
     if longest is not None and until - since > longest:
-        raise invalid_arguments(f"The range from since to until must be at most {longest.days} days")
+        raise invalid_arguments(f"The range from since to until must be at most {longest.days} days: give both, nearer together")
     return Span(since, until)
 
 

@@ -80,12 +80,12 @@ def _operation(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]
 def summary(route: Route) -> str:
     """One line that says what the operation is for."""
     spec = route.spec
-    if isinstance(spec, Action) and (spec.summary or spec.run.__doc__):
-        return spec.summary or (spec.run.__doc__ or "").partition("\n")[0].rstrip(".")
+    if isinstance(spec, Action):
+        told = getattr(spec.run, "func", spec.run).__doc__ or ""
+        return spec.summary or told.partition("\n")[0].rstrip(".") or f"{route.method} {route.path}"
     name = getattr(spec, "name", "") or route.tag
     plural = getattr(spec, "plural", "") or name
-    words = _SUMMARIES.get(route.verb, f"{route.method} {route.path}")
-    return words.format(name=name.replace("_", " "), plural=plural.replace("_", " "))
+    return _SUMMARIES[route.verb].format(name=name.replace("_", " "), plural=plural.replace("_", " "))
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
