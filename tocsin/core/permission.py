@@ -175,11 +175,11 @@ def may(actor: Actor, action: str, thing: Thing) -> Verdict:
         return Verdict(True, "It is yourself")
     needed = _needed(action, thing)
     if reach >= needed:
-        return Verdict(True, f"{reach.words} may {action.replace('_', ' ')} this")
+        return Verdict(True, f"{reach.words}s may {action.replace('_', ' ')} this")
     is_visible = _may_read(reach, thing, is_own=is_own).allowed
     return Verdict(
         False,
-        f"A {reach.words} may not {action.replace('_', ' ')} a {thing.kind.replace('_', ' ')}: {needed.words} is needed"
+        f"{reach.words}s may not {action.replace('_', ' ')} a {thing.kind.replace('_', ' ')}: that takes a {needed.words}"
         if reach
         else f"You have no base access: a team role is needed to {action.replace('_', ' ')} a {thing.kind.replace('_', ' ')}",
         is_visible=is_visible,
@@ -191,8 +191,8 @@ def _may_read(reach: Level, thing: Thing, *, is_own: bool) -> Verdict:
         return Verdict(True, "Everybody here may read this")
     needed = Level.ADMIN if thing.kind in ADMIN_READ_KINDS else Level.OBSERVER
     if reach >= needed:
-        return Verdict(True, f"{reach.words} may read this")
-    return Verdict(False, f"{needed.words} is needed to read this", is_visible=False)
+        return Verdict(True, f"{reach.words}s may read this")
+    return Verdict(False, f"Reading this takes a {needed.words}", is_visible=False)
 
 
 def _needed(action: str, thing: Thing) -> Level:
