@@ -137,23 +137,28 @@ def turn_start(turns: Turns, number: int, zone: tzinfo) -> datetime:
     """When turn `number` begins."""
     if not turns.keeps_wall_clock:
         return turns.anchor + timedelta(seconds=turns.every * number)
-    wall = to_wall(turns.anchor, zone)
-    if turns.unit == "months":
-        return from_wall(_months_later(wall, turns.every * number), zone)
-    return from_wall(wall + timedelta(seconds=turns.every * number), zone)
+    return _wall_start(turns, number, to_wall(turns.anchor, zone), zone)
 
 
 def turn_at(turns: Turns, instant: datetime, zone: tzinfo) -> Turn:
     """The turn that `instant` falls in."""
-    number = _guess(turns, instant, zone)
-    start = turn_start(turns, number, zone)
-    while instant < start:  # a clock change lies between the wall clock's guess and the instant: one step, rarely two
+    if not turns.keeps_wall_clock:
+        length = timedelta(seconds=turns.every)
+        number = (instant - turns.anchor) // length
+        return Turn(number, turns.anchor + number * length, turns.anchor + (number + 1) * length)
+    wall, anchor = to_wall(instant, zone), to_wall(turns.anchor, zone)
+    if turns.unit == "months":
+        number = ((wall.year - anchor.year) * 12 + wall.month - anchor.month) // turns.every
+    else:
+        number = (wall - anchor) // timedelta(seconds=turns.every)
+    start = _wall_start(turns, number, anchor, zone)
+    while instant < start:  # the wall clock's guess is off by one near a hand-off, by a few where the clocks change
         number -= 1
-        start = turn_start(turns, number, zone)
-    end = turn_start(turns, number + 1, zone)
+        start = _wall_start(turns, number, anchor, zone)
+    end = _wall_start(turns, number + 1, anchor, zone)
     while end <= instant:
         number, start = number + 1, end
-        end = turn_start(turns, number + 1, zone)
+        end = _wall_start(turns, number + 1, anchor, zone)
     return Turn(number, start, end)
 
 
@@ -247,14 +252,11 @@ def week_windows(restrictions: tuple[Restriction, ...]) -> tuple[tuple[int, int]
     return tuple(merged)
 
 
-def _guess(turns: Turns, instant: datetime, zone: tzinfo) -> int:
-    """The turn's number, right but for what clock changes do near a hand-off."""
-    if not turns.keeps_wall_clock:
-        return (instant - turns.anchor) // timedelta(seconds=turns.every)
-    wall, anchor = to_wall(instant, zone), to_wall(turns.anchor, zone)
+def _wall_start(turns: Turns, number: int, anchor: datetime, zone: tzinfo) -> datetime:
+    """When turn `number` begins, of turns that keep the wall clock; `anchor` is theirs on the wall."""
     if turns.unit == "months":
-        return ((wall.year - anchor.year) * 12 + wall.month - anchor.month) // turns.every
-    return (wall - anchor) // timedelta(seconds=turns.every)
+        return from_wall(_months_later(anchor, turns.every * number), zone)
+    return from_wall(anchor + timedelta(seconds=turns.every * number), zone)
 
 
 def _months_later(wall: datetime, months: int) -> datetime:
@@ -301,34 +303,39 @@ def _window_at(
     monday = _monday(wall)
     second = (wall - monday) // timedelta(seconds=1)
     at = sum(start <= second for start, _ in windows) - 1
-    near: list[tuple[datetime, datetime]] = []
-    # The wall clock names the window; only a clock change can make it one of its neighbours.
-    for number in (at, at + 1, at - 1, at + 2):
-        start, end = _placed(windows, monday, number, zone)
+    near = [_placed(windows, monday, number, zone) for number in (at, at + 1)]
+    for start, end in near:
         if start <= instant < end:
             return start, end, True
-        if start < end:
-            near.append((start, end))
-    before = [end for _, end in near if end <= instant]
-    after = [start for start, _ in near if start > instant]
-    week = timedelta(seconds=WEEK)  # four windows in a row swallowed by one clock change: say the least we know
-    return max(before, default=instant - week), min(after, default=instant + week), False
+    near.append(_placed(windows, monday, at - 1, zone))
+    offset = instant.astimezone(zone).utcoffset()
+    if any(edge.astimezone(zone).utcoffset() != offset for edge in (near[0][0], near[1][0], near[2][1])):
+        # The clocks change nearby, so that a window may lie elsewhere than the wall clock says: look at two weeks of them.
+        near = [_placed(windows, monday, number, zone) for number in range(at - len(windows), at + len(windows) + 1)]
+        for start, end in near:
+            if start <= instant < end:
+                return start, end, True
+    return (
+        max(end for start, end in near if end <= instant and start < end),
+        min(start for start, end in near if start > instant and start < end),
+        False,
+    )
 
 
 def _windows_in(windows: tuple[tuple[int, int], ...], span: Span, zone: tzinfo) -> Iterator[Span]:
     """The windows that overlap `span`, in order, cut to it, none overlapping the one before."""
     monday = _monday(to_wall(span.start, zone))
-    last, number = span.start, -len(windows)  # a window of last week may reach into this one
     beyond = span.end + timedelta(days=2)  # a clock change moves a window by at most a day
-    while True:
-        start, end = _placed(windows, monday, number, zone)
-        if start >= beyond:
-            return
-        first, until = max(start, last), min(end, span.end)
-        if first < until:
+    placed: list[tuple[datetime, datetime]] = []
+    number = -len(windows)  # a window of last week may reach into this one
+    while not placed or placed[-1][0] < beyond:
+        placed.append(_placed(windows, monday, number, zone))
+        number += 1
+    last = span.start
+    for start, end in sorted(placed):
+        if (first := max(start, last)) < (until := min(end, span.end)):
             yield Span(first, until)
             last = until
-        number += 1
 
 
 def _placed(

@@ -12,7 +12,7 @@ Laws:
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 
@@ -201,7 +201,8 @@ def joined(periods: Iterable[tuple[datetime, datetime, str]]) -> tuple[Entry, ..
     for start, end, user_id in periods:
         at = latest.get(user_id)
         if at is not None and done[at].end >= start:
-            done[at] = replace(done[at], end=max(done[at].end, end))
+            if end > done[at].end:
+                done[at] = Entry(done[at].start, end, user_id)
         else:
             latest[user_id] = len(done)
             done.append(Entry(start, end, user_id))
@@ -331,23 +332,26 @@ def _holders(claims: Sequence[_Claim], standing: Sequence[Replacement], owner: O
     """Laws 1 to 3: of everything that claims an instant, who is on call; each person once, by the first source."""
     if owner is not None:
         return (Holder(owner.user_id, owner.id),)
-    members = [(claim.rank, _members(claim, standing)) for claim in claims]
-    top = max((rank for rank, holders in members if rank is not None and holders), default=None)
+    ranks = [claim.rank for claim in claims if claim.rank is not None and _is_held(claim, standing)]
+    top = max(ranks, default=None)
     seen: dict[str, Holder] = {}
-    for rank, holders in sorted(members, key=lambda member: member[0] is None):
-        if rank is None or rank == top:
-            for holder in holders:
+    for claim in claims:  # rotations before extra shifts, as they come
+        if claim.rank is None or claim.rank == top:
+            for holder in _members(claim, standing):
                 seen.setdefault(holder.user_id, holder)
     return tuple(seen.values())
 
 
+def _is_held(claim: _Claim, standing: Sequence[Replacement]) -> bool:
+    return bool(_members(claim, standing) if standing else claim.people)
+
+
 def _members(claim: _Claim, standing: Sequence[Replacement]) -> tuple[Holder, ...]:
     """The people of one claim after its replacements (law 2)."""
-    chosen = {
-        one.member: one for one in sorted(standing, key=_made) if one.source_id == claim.source_id
-    }  # of two for one member the later stays
-    if not chosen:
-        return tuple(Holder(user_id, claim.source_id) for user_id in claim.people)
+    if not standing:
+        return tuple([Holder(user_id, claim.source_id) for user_id in claim.people])
+    # Of two for one member the later made one is put in last, and stays.
+    chosen = {one.member: one for one in sorted(standing, key=_made) if one.source_id == claim.source_id}
     holders = []
     for member in claim.people or (None,):
         one = chosen.get(member)
@@ -398,9 +402,11 @@ def _swept(model: Model, overrides: Sequence[Override], span: Span) -> Iterator[
             _, end, order, what = edges[at]
             active.append((order, end, what))
             at += 1
-        active.sort(key=_order_of)
-        until = min((end for _, end, _ in active), default=span.end)
-        until = min(until, span.end, edges[at][0] if at < len(edges) else span.end)
+        if len(active) > 1:
+            active.sort(key=_order_of)
+        until = edges[at][0] if at < len(edges) and edges[at][0] < span.end else span.end
+        for _, end, _ in active:
+            until = min(until, end)
         yield Stretch(now, until, _active_holders([what for _, _, what in active]))
         now = until
 
