@@ -917,86 +917,91 @@ def pending(incident: Incident) -> dict[Timer, datetime]:
     return {timer: at for timer, at in times.items() if at is not None}
 
 
-def evolve(incident: Incident, event: Event) -> Incident:  # noqa: C901 - one flat case an event
+def evolve(incident: Incident, event: Event) -> Incident:
     """The incident after `event`."""
-    incident = replace(incident, updated_at=max(incident.updated_at, event.at))
+    changes = _changes(incident, event)
+    changes["updated_at"] = max(incident.updated_at, event.at)
+    return replace(incident, **changes)
+
+
+def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 - one flat case an event
+    """The fields that have another value after `event`; what no case names changes nothing."""
     match event:
         case happened.Triggered():
             counted = 1 if event.alert_id else 0
-            return replace(
-                _status(incident, Status.TRIGGERED, event),
-                resolve_at=event.resolve_at,
-                alerts_total=counted,
-                alerts_open=counted,
-            )
+            return {
+                **_status(Status.TRIGGERED, event),
+                "resolve_at": event.resolve_at,
+                "alerts_total": counted,
+                "alerts_open": counted,
+            }
         case happened.AlertJoined():
-            return replace(incident, alerts_total=incident.alerts_total + 1, alerts_open=incident.alerts_open + 1)
+            return {"alerts_total": incident.alerts_total + 1, "alerts_open": incident.alerts_open + 1}
         case happened.AlertResolved():
-            return replace(incident, alerts_open=max(0, incident.alerts_open - 1))
+            return {"alerts_open": max(0, incident.alerts_open - 1)}
         case happened.AlertsMoved():
-            return replace(
-                incident,
-                alerts_total=max(0, incident.alerts_total + event.count),
-                alerts_open=max(0, incident.alerts_open + event.open_count),
-            )
+            return {
+                "alerts_total": max(0, incident.alerts_total + event.count),
+                "alerts_open": max(0, incident.alerts_open + event.open_count),
+            }
         case happened.Assigned():
-            return _assigned(incident, event, event.via)
+            return _assigned(event, event.via)
         case happened.Escalated():
-            return _assigned(incident, event, VIA_POLICY)
+            return _assigned(event, VIA_POLICY)
         case happened.Delegated():
-            return replace(incident, policy=event.policy, level=-1, loop=0, ring_tried=0, is_exhausted=False)
+            return {"policy": event.policy, "level": -1, "loop": 0, "ring_tried": 0, "is_exhausted": False}
         case happened.PolicyRepeated():
-            return replace(incident, loop=event.loop)
+            return {"loop": event.loop}
         case happened.PolicyExhausted():
-            return replace(incident, escalate_at=None, is_exhausted=True)
+            return {"escalate_at": None, "is_exhausted": True}
         case happened.NobodyOnCall():
-            return replace(incident, escalate_at=event.retry_at, nobody_reason=event.reason)
+            return {"escalate_at": event.retry_at, "nobody_reason": event.reason}
         case happened.Acknowledged():
-            return replace(
-                _status(incident, Status.ACKNOWLEDGED, event),
-                assignments=_assignments(incident, event.user_ids, event.at),
-                acknowledgements=(*incident.acknowledgements, Acknowledgement(event.agent, event.at)),
-                unacknowledge_at=event.unacknowledge_at,
-                escalate_at=None,
-                is_snoozed=False,
-            )
+            return {
+                **_status(Status.ACKNOWLEDGED, event),
+                "assignments": _assignments(incident, event.user_ids, event.at),
+                "acknowledgements": (*incident.acknowledgements, Acknowledgement(event.agent, event.at)),
+                "unacknowledge_at": event.unacknowledge_at,
+                "escalate_at": None,
+                "is_snoozed": False,
+            }
         case happened.Unacknowledged():
-            return replace(
-                _status(incident, Status.TRIGGERED, event),
-                acknowledgements=(),
-                unacknowledge_at=None,
-                is_snoozed=False,
-                is_exhausted=False,
-                escalate_at=event.escalate_at,
-            )
+            return {
+                **_status(Status.TRIGGERED, event),
+                "acknowledgements": (),
+                "unacknowledge_at": None,
+                "is_snoozed": False,
+                "is_exhausted": False,
+                "escalate_at": event.escalate_at,
+            }
         case happened.Snoozed():
-            return replace(incident, unacknowledge_at=event.until, is_snoozed=True)
+            return {"unacknowledge_at": event.until, "is_snoozed": True}
         case happened.Resolved():
             return _resolved(incident, event)
         case happened.Reopened():
-            return replace(
-                _status(incident, Status.TRIGGERED, event),
-                resolved_at=None,
-                resolved_by=None,
-                merged_into=None,
-                reopened_at=event.at,
-                resolve_at=event.resolve_at,
-                level=-1,
-                loop=0,
-                ring_tried=0,
-            )
+            return {
+                **_status(Status.TRIGGERED, event),
+                "resolved_at": None,
+                "resolved_by": None,
+                "merged_into": None,
+                "reopened_at": event.at,
+                "resolve_at": event.resolve_at,
+                "level": -1,
+                "loop": 0,
+                "ring_tried": 0,
+            }
         case happened.UrgencyChanged():
-            return replace(incident, urgency=event.urgency, escalate_at=event.escalate_at)
+            return {"urgency": event.urgency, "escalate_at": event.escalate_at}
         case happened.PriorityChanged():
-            return replace(incident, priority_id=event.priority_id)
+            return {"priority_id": event.priority_id}
         case happened.FieldChanged():
-            return _field(incident, event)
+            return _field(event)
         case _:
-            return incident
+            return {}
 
 
-def _status(incident: Incident, status: Status, event: Event) -> Incident:
-    return replace(incident, status=status, last_status_at=event.at, last_status_by=event.agent)
+def _status(status: Status, event: Event) -> dict[str, Any]:
+    return {"status": status, "last_status_at": event.at, "last_status_by": event.agent}
 
 
 def _assignments(incident: Incident, user_ids: tuple[str, ...], at: datetime) -> tuple[Assignment, ...]:
@@ -1004,43 +1009,40 @@ def _assignments(incident: Incident, user_ids: tuple[str, ...], at: datetime) ->
     return tuple(known.get(user_id) or Assignment(user_id, at) for user_id in user_ids)
 
 
-def _assigned(incident: Incident, event: happened.Assigned | happened.Escalated, via: str) -> Incident:
-    return replace(
-        incident,
-        assignments=tuple(Assignment(user_id, event.at) for user_id in event.user_ids),
-        assigned_via=via,
-        level=event.level,
-        loop=event.loop,
-        ring_tried=event.ring_tried,
-        escalate_at=event.escalate_at,
-        is_exhausted=False,
-        nobody_reason=None,
-    )
+def _assigned(event: happened.Assigned | happened.Escalated, via: str) -> dict[str, Any]:
+    return {
+        "assignments": tuple(Assignment(user_id, event.at) for user_id in event.user_ids),
+        "assigned_via": via,
+        "level": event.level,
+        "loop": event.loop,
+        "ring_tried": event.ring_tried,
+        "escalate_at": event.escalate_at,
+        "is_exhausted": False,
+        "nobody_reason": None,
+    }
 
 
-def _resolved(incident: Incident, event: happened.Resolved) -> Incident:
-    merged = event.merged_into is not None
-    return replace(
-        _status(incident, Status.RESOLVED, event),
-        assignments=(),
-        acknowledgements=(),
-        escalate_at=None,
-        unacknowledge_at=None,
-        resolve_at=None,
-        is_snoozed=False,
-        alerts_open=0,
-        alerts_total=0 if merged else incident.alerts_total,
-        resolved_at=event.at,
-        resolved_by=event.agent,
-        merged_into=event.merged_into,
-        nobody_reason=None,
-    )
+def _resolved(incident: Incident, event: happened.Resolved) -> dict[str, Any]:
+    return {
+        **_status(Status.RESOLVED, event),
+        "assignments": (),
+        "acknowledgements": (),
+        "escalate_at": None,
+        "unacknowledge_at": None,
+        "resolve_at": None,
+        "is_snoozed": False,
+        "alerts_open": 0,
+        "alerts_total": 0 if event.merged_into else incident.alerts_total,
+        "resolved_at": event.at,
+        "resolved_by": event.agent,
+        "merged_into": event.merged_into,
+        "nobody_reason": None,
+    }
 
 
-def _field(incident: Incident, event: happened.FieldChanged) -> Incident:
+def _field(event: happened.FieldChanged) -> dict[str, Any]:
     if event.name == "title":
-        return replace(incident, title=str(event.value))
+        return {"title": str(event.value)}
     if event.name == "service":
-        return replace(incident, service_id=str(event.value))
-    bridge = event.value if isinstance(event.value, dict) else None
-    return replace(incident, conference_bridge=bridge)
+        return {"service_id": str(event.value)}
+    return {"conference_bridge": event.value if isinstance(event.value, dict) else None}
