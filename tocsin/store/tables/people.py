@@ -24,6 +24,7 @@ contact_method = sa.Table(
     sa.Column("is_enabled", sa.Boolean, nullable=False, default=True),
     sa.Column("position", sa.Integer, nullable=False, default=0),  # order in which they are fallen back on
     at("created_at"), at("verified_at", null=True), word("failing_since_reason", null=True),
+    at("last_paged_at", null=True),  # when the last message left for it: what bundling counts from
     sa.UniqueConstraint("user_id", "kind", "address", "country_code"),
 )  # fmt: skip
 

@@ -1,0 +1,28 @@
+"""A busy half hour on the stage, so that pages have something lifelike to show."""
+
+from datetime import timedelta
+
+from tests.people import BO, CY
+from tests.web.stage import Stage
+from tocsin.base.clock import system_clock
+from tocsin.core.events import Agent, Urgency
+from tocsin.service.incidents import Desk
+
+_BO = Agent("user_reference", BO.id, BO.name)
+_CY = Agent("user_reference", CY.id, CY.name)
+
+
+def tell(stage: Stage) -> dict[str, str]:
+    """Let things happen; answers the addresses of the pages by name."""
+    minutes = lambda n: timedelta(minutes=n)  # noqa: E731
+    stage.open_incident("PCHECK1", "Card payments fail: 38 % of orders in Lyon return 502", ago=minutes(4))
+    slow = stage.open_incident("PLEDGER", "Ledger writes take longer than 2 s at the 99th percentile", ago=minutes(26))
+    cert = stage.open_incident("PEDGE01", "Certificate of shop.example.org ends in 6 days", urgency=Urgency.LOW, ago=minutes(190))
+    old = stage.open_incident("PCHECK1", "Synthetic order in Marseille timed out", ago=minutes(1500))
+    with stage.db.write() as tx, Desk(tx, now=system_clock() - minutes(21), chance=stage.chance) as desk:
+        desk.acknowledge(slow.id, _BO, "website")
+        desk.annotate(slow.id, _BO, "website", "Vacuum of the big table started at the same minute. Watching it.")
+        desk.change_priority(slow.id, _BO, "website", "PPRIO02")
+        desk.snooze(cert.id, _CY, "website", 86_400)
+        desk.resolve(old.id, _BO, "website", "Rolled back the release")
+    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}

@@ -1,0 +1,166 @@
+"""What people look at: lists and names for the pages, holding only what the viewer may see.
+
+Laws:
+1. Every list asks `service/access.py` what is visible; nothing is read around it.
+2. Nothing is decided or written here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tocsin.core.incident import Incident
+from tocsin.core.permission import Actor
+from tocsin.service import access
+from tocsin.store import dialect, incidents
+from tocsin.store.db import Tx
+from tocsin.store.tables import incidents as incident_tables
+from tocsin.store.tables import people as people_tables
+from tocsin.store.tables import services as service_tables
+
+PAGE_LENGTH = 50
+PAGES_MOST = 200
+"""Beyond this many pages a person narrows the list instead (the API pages by 10,000 too)."""
+
+STATUSES: Mapping[str, tuple[str, ...]] = {
+    "open": ("triggered", "acknowledged"),
+    "triggered": ("triggered",),
+    "acknowledged": ("acknowledged",),
+    "resolved": ("resolved",),
+    "all": ("triggered", "acknowledged", "resolved"),
+}
+"""What one may ask the list of incidents for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which incidents somebody wants to see; an empty word does not narrow."""
+
+    status: str = "open"
+    urgency: str = ""
+    service_id: str = ""
+    team_id: str = ""
+    user_id: str = ""
+    words: str = ""
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of incidents, and how many of each open state there are under the same conditions."""
+
+    incidents: list[Incident]
+    triggered: int
+    acknowledged: int
+    has_more: bool
+
+
+def list_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> Found:
+    """The incidents somebody wants to see: waiting ones first, then the newest."""
+    incident = incident_tables.incident
+    where = _conditions(actor, wanted)
+    statuses = STATUSES.get(wanted.status, STATUSES["open"])
+    order = [incident.c.created_at.desc(), incident.c.id.desc()]
+    if wanted.status == "open":
+        order.insert(0, incident.c.status.desc())
+    page = min(max(wanted.page, 1), PAGES_MOST)
+    statement = sa.select(incident.c.state).where(incident.c.status.in_(statuses), *where).order_by(*order)
+    rows = tx.rows(statement.limit(PAGE_LENGTH + 1).offset((page - 1) * PAGE_LENGTH))
+    counted = tx.rows(
+        sa.select(incident.c.status, sa.func.count().label("how_many"))
+        .where(incident.c.status.in_(STATUSES["open"]), *where)
+        .group_by(incident.c.status)
+    )
+    counts = {row.status: row.how_many for row in counted}
+    return Found(
+        incidents.read(rows[:PAGE_LENGTH]), counts.get("triggered", 0), counts.get("acknowledged", 0), len(rows) > PAGE_LENGTH
+    )
+
+
+def _conditions(actor: Actor, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    incident, link = incident_tables.incident, incident_tables.assignee
+    where: list[sa.ColumnElement[bool]] = []
+    visible = access.visible(actor, "incident")
+    if visible is not None:
+        where.append(visible)
+    if wanted.urgency in {"high", "low"}:
+        where.append(incident.c.urgency == wanted.urgency)
+    if wanted.service_id:
+        where.append(incident.c.service_id == wanted.service_id)
+    if wanted.team_id:
+        policy = service_tables.escalation_policy
+        where.append(incident.c.policy_id.in_(sa.select(policy.c.id).where(policy.c.team_id == wanted.team_id)))
+    if wanted.user_id:
+        where.append(incident.c.id.in_(sa.select(link.c.incident_id).where(link.c.user_id == wanted.user_id)))
+    if wanted.words.lstrip("#").isdigit() and len(wanted.words) < 16:
+        where.append(incident.c.number == int(wanted.words.lstrip("#")))
+    elif wanted.words:
+        where.append(dialect.contains(incident.c.title, wanted.words))
+    return where
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names by id; an id that is gone is shown as itself."""
+
+    by_id: Mapping[str, str]
+
+    def __call__(self, id_: str | None) -> str:
+        return self.by_id.get(id_ or "", id_ or "–")
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self.by_id
+
+
+def user_names(tx: Tx, ids: Iterable[str] | None = None) -> Names:
+    """Names of these users, or of all."""
+    table = people_tables.user
+    return _names(tx, table, ids)
+
+
+def service_names(tx: Tx, ids: Iterable[str] | None = None) -> Names:
+    return _names(tx, service_tables.service, ids)
+
+
+def _names(tx: Tx, table: sa.Table, ids: Iterable[str] | None) -> Names:
+    statement = sa.select(table.c.id, table.c.name)
+    if ids is not None:
+        wanted = sorted(set(ids))
+        if not wanted:
+            return Names({})
+        statement = statement.where(table.c.id.in_(wanted))
+    return Names({row.id: row.name for row in tx.rows(statement)})
+
+
+def _listed(tx: Tx, actor: Actor, kind: str, table: sa.Table) -> Sequence[sa.Row[Any]]:
+    statement = sa.select(table).order_by(sa.func.lower(table.c.name), table.c.id)
+    visible = access.visible(actor, kind)
+    return tx.rows(statement if visible is None else statement.where(visible))
+
+
+def services(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """The services the viewer may see, by name."""
+    return _listed(tx, actor, "service", service_tables.service)
+
+
+def teams(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """The teams the viewer may see, by name."""
+    return _listed(tx, actor, "team", people_tables.team)
+
+
+def users(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """The people, by name."""
+    return _listed(tx, actor, "user", people_tables.user)
+
+
+def policies(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """The escalation policies the viewer may see, by name."""
+    return _listed(tx, actor, "escalation_policy", service_tables.escalation_policy)
+
+
+def priorities(tx: Tx) -> Sequence[sa.Row[Any]]:
+    """The priorities, most severe first."""
+    table = service_tables.priority
+    return tx.rows(sa.select(table).order_by(table.c.order, table.c.id))
