@@ -187,16 +187,23 @@ def first(ladder: Ladder) -> Step:
     return _climb_from(ladder, 0, 0, ())
 
 
-def following(ladder: Ladder, *, level: int, loop: int, ring_tried: int) -> Step:
-    """Where an incident goes that nobody acknowledged on rung `level` during pass `loop`.
+def following(ladder: Ladder, *, level: int, loop: int, ring_tried: int, holders: Collection[str] = ()) -> Step:
+    """Where an incident goes that nobody acknowledged on rung `level` during pass `loop`; `holders` have it now.
 
-    On a round-robin rung the rest of the ring comes before the next level (BEHAVIOUR section 4).
+    On a round-robin rung the rest of the ring comes before the next level (BEHAVIOUR section 4): the one after the
+    holder, whatever turns other incidents have taken meanwhile, so that each of the ring is reached once.
     """
     if 0 <= level < len(ladder.rungs):
         rung = ladder.rungs[level]
         if rung.strategy is Strategy.ROUND_ROBIN and 0 < ring_tried < len(rung.people):
-            return _take_turn(rung, level, loop, (), ring_tried=ring_tried)
+            return Climb(level, loop, (_after(rung, holders),), rung.delay, ring_tried=ring_tried + 1)
     return _climb_from(ladder, level + 1, loop, ())
+
+
+def _after(rung: Rung, holders: Collection[str]) -> Person:
+    """The next in the ring after whoever holds the incident; whose turn it is, when no holder is in the ring."""
+    places = [at for at, person in enumerate(rung.people) if person.user_id in holders]
+    return rung.people[(places[-1] + 1 if places else rung.turn) % len(rung.people)]
 
 
 def to_level(ladder: Ladder, level: int, *, loop: int) -> Step:
@@ -208,7 +215,7 @@ def _climb_from(ladder: Ladder, level: int, loop: int, skipped: tuple[Skip, ...]
     for at in range(level, len(ladder.rungs)):
         rung = ladder.rungs[at]
         if rung.people:
-            return _take_turn(rung, at, loop, skipped, ring_tried=0)
+            return _take_turn(rung, at, loop, skipped)
         skipped = (*skipped, Skip(at, rung.why_empty))
     if not any(rung.people for rung in ladder.rungs):
         return Nobody(skipped, _shortest_delay(ladder))
@@ -226,11 +233,11 @@ def _repeating(step: Step) -> Step:
     return step
 
 
-def _take_turn(rung: Rung, level: int, loop: int, skipped: tuple[Skip, ...], *, ring_tried: int) -> Climb:
+def _take_turn(rung: Rung, level: int, loop: int, skipped: tuple[Skip, ...]) -> Climb:
     if rung.strategy is Strategy.EVERYONE:
         return Climb(level, loop, rung.people, rung.delay, skipped)
     chosen = rung.people[rung.turn % len(rung.people)]
-    return Climb(level, loop, (chosen,), rung.delay, skipped, ring_tried + 1, rung.rule_id)
+    return Climb(level, loop, (chosen,), rung.delay, skipped, 1, rung.rule_id)
 
 
 def _shortest_delay(ladder: Ladder) -> timedelta:

@@ -34,7 +34,7 @@ VIA_DIRECT = "direct_assignment"
 
 
 class Timer(StrEnum):
-    """What can be pending for an incident; PagerDuty's words in `pending_actions`, except that `look` is ours."""
+    """What can be pending for an incident, in PagerDuty's words of `pending_actions`."""
 
     ESCALATE = "escalate"
     UNACKNOWLEDGE = "unacknowledge"
@@ -442,7 +442,9 @@ def _begin_directly(incident: Incident, command: Open, triggered: Event, now: da
     assigned = happened.Assigned(**said, user_ids=command.assign_to, via=VIA_DIRECT, level=-1)
     if command.agent.is_user and command.assign_to == (command.agent.id,):
         reason = f"{command.agent.summary} made it for themselves, so it begins acknowledged and pages nobody"
-        acknowledged = _acknowledged(incident, command.assign_to, command.rules, now, command.agent, "note", reason)
+        acknowledged = _acknowledged(
+            incident, command.assign_to, command.rules, now, command.agent, command.channel, reason
+        )
         return Decision(reason, (triggered, assigned, acknowledged))
     page = Page(command.assign_to, command.urgency, assigned.reason)
     return Decision(command.reason, (triggered, assigned), (page,))
@@ -495,7 +497,7 @@ def _climbed(
     escalates = urgency is Urgency.HIGH or rules.escalates_low_urgency
     user_ids = tuple(person.user_id for person in step.people)
     place = f"level {step.level + 1} of {incident.policy.name}"
-    turn = ", whose turn it is in the round robin" if step.advances else ""
+    turn = ", whose turn it is in the round robin" if step.ring_tried else ""
     reason = (f"{why}: " if why else "") + f"{place} is on call now{turn}"
     if step.repeats:
         again = f"the policy begins again: repeat {step.loop} of {incident.policy.num_loops}"
@@ -623,7 +625,8 @@ def _join(incident: Incident, command: JoinAlert, now: datetime) -> Decision:
 
 
 def _end_alert(incident: Incident, command: EndAlert, now: datetime) -> Decision:
-    said = _said(incident, now, command.agent, command.channel, "its sender says it is over")
+    why = f"resolved by {command.agent.summary}" if command.agent.is_user else "its sender says it is over"
+    said = _said(incident, now, command.agent, command.channel, why)
     ended = happened.AlertResolved(**said, alert_id=command.alert_id, summary=command.summary)
     if not incident.is_open or incident.alerts_open > 1:
         return Decision("other alerts of the incident are still open", (ended,))
@@ -753,6 +756,9 @@ def _snooze(incident: Incident, command: Snooze, now: datetime) -> Decision:
 def _reassign(incident: Incident, command: Reassign, now: datetime) -> Decision:
     if not command.user_ids:
         return _refused(1007, "Assignee Cannot Be Empty", "name at least one user to assign the incident to")
+    is_theirs = incident.assigned_via == VIA_DIRECT and set(command.user_ids) == set(incident.user_ids)
+    if is_theirs and incident.status is Status.TRIGGERED:
+        return _nothing("it is assigned to them directly already")
     reason = f"reassigned by {command.agent.summary}"
     said = _said(incident, now, command.agent, command.channel, reason)
     assigned = happened.Assigned(**said, user_ids=command.user_ids, via=VIA_DIRECT, level=-1)
@@ -762,7 +768,22 @@ def _reassign(incident: Incident, command: Reassign, now: datetime) -> Decision:
     return Decision(reason, events, (DropPages(None, reason), Page(command.user_ids, incident.urgency, reason)))
 
 
+def _stands_there(incident: Incident, step: Step) -> bool:
+    """Whether the incident is where this step would take it, with these people and its time running: asked twice."""
+    return (
+        isinstance(step, Climb)
+        and incident.status is Status.TRIGGERED
+        and incident.assigned_via == VIA_POLICY
+        and (incident.level, incident.loop) == (step.level, step.loop)
+        and {person.user_id for person in step.people} == set(incident.user_ids)
+        and (incident.escalate_at is not None or incident.urgency is Urgency.LOW)
+    )
+
+
 def _delegate(incident: Incident, command: Delegate, now: datetime) -> Decision:
+    step = ladders.first(command.ladder)
+    if command.policy == incident.policy and _stands_there(incident, step):
+        return _nothing(f"it is with the first level of {command.policy.name} already")
     reason = f"handed to {command.policy.name} by {command.agent.summary}"
     said = _said(incident, now, command.agent, command.channel, reason)
     events: list[Event] = []
@@ -770,9 +791,7 @@ def _delegate(incident: Incident, command: Delegate, now: datetime) -> Decision:
         events.append(happened.Unacknowledged(**said))
     events.append(happened.Delegated(**said, policy=command.policy))
     fresh = replace(incident, policy=command.policy, nobody_reason=None)
-    more, effects = _stand_on(
-        fresh, ladders.first(command.ladder), incident.urgency, command.rules, now, command.agent, command.channel
-    )
+    more, effects = _stand_on(fresh, step, incident.urgency, command.rules, now, command.agent, command.channel)
     if not any(isinstance(effect, DropPages) for effect in effects):
         effects = (DropPages(None, reason), *effects)
     return Decision(reason, (*events, *more), effects)
@@ -793,6 +812,12 @@ def _escalate(incident: Incident, command: Escalate, now: datetime) -> Decision:
         step = ladders.following(command.ladder, level=incident.level, loop=incident.loop, ring_tried=0)
     if isinstance(step, Exhausted):
         return _refused(1006, "Cannot Escalate", "there is no further level to escalate to")
+    if isinstance(step, Nobody):
+        return _refused(
+            1015, "Escalation Policy Has No User On Call", f"nobody is on call on any level of {incident.policy.name}"
+        )
+    if command.level is not None and _stands_there(incident, step):
+        return _nothing(f"it is on level {command.level + 1} already")
     why = f"escalated by {command.agent.summary}"
     events, effects = _stand_on(
         incident, step, incident.urgency, command.rules, now, command.agent, command.channel, why=why
@@ -891,7 +916,11 @@ def _timer_fired(incident: Incident, command: TimerFired, now: datetime) -> Deci
                 step, why = ladders.first(command.ladder), ""
             else:
                 step = ladders.following(
-                    command.ladder, level=incident.level, loop=incident.loop, ring_tried=incident.ring_tried
+                    command.ladder,
+                    level=incident.level,
+                    loop=incident.loop,
+                    ring_tried=incident.ring_tried,
+                    holders=incident.user_ids,
                 )
                 why = f"nobody acknowledged on level {incident.level + 1} in time"
             events, effects = _stand_on(
@@ -964,6 +993,7 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
                 "unacknowledge_at": event.unacknowledge_at,
                 "escalate_at": None,
                 "is_snoozed": False,
+                "nobody_reason": None if event.user_ids else incident.nobody_reason,
             }
         case happened.Unacknowledged():
             return {
@@ -989,6 +1019,7 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
                 "level": -1,
                 "loop": 0,
                 "ring_tried": 0,
+                "is_exhausted": False,
             }
         case happened.UrgencyChanged():
             return {"urgency": event.urgency, "escalate_at": event.escalate_at}
