@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from tests.api.conftest import Api
 from tests.people import ADA, BO, CY
 from tocsin.api.kernel.call import Reply
+from tocsin.store import sessions
+from tocsin.store.sessions import Session
 from tocsin.store.tables import incidents, people, services
 
 
@@ -259,3 +261,38 @@ def test_a_refused_change_changes_nothing(api: Api) -> None:
     reply = api.ask("PUT", f"/users/{ADA.id}", {"user": {"name": "Other", "email": "bo@example.org"}})
     assert errors(reply) == ["Email has already been taken"]
     assert api.ask("GET", f"/users/{ADA.id}").body["user"]["name"] == "Ada"
+
+
+# ------------------------------------------------------------------------------------------------------------ sessions
+
+
+def signed_in(api: Api, session_id: str, user_id: str) -> None:
+    session = Session(session_id, user_id, api.now, api.now, api.now, "Firefox", "192.0.2.1")
+    with api.house.db.write() as tx:
+        sessions.add(tx, session, f"digest of {session_id}")
+
+
+def test_a_person_sees_and_ends_their_own_sessions_and_nobody_elses(api: Api) -> None:
+    for session_id, user_id in (("S1", ADA.id), ("S2", ADA.id), ("S3", BO.id)):
+        signed_in(api, session_id, user_id)
+    listed = api.ask("GET", f"/users/{ADA.id}/sessions", who="ada").body["user_sessions"]
+    assert sorted(session["id"] for session in listed) == ["S1", "S2"]
+    assert api.ask("GET", f"/users/{ADA.id}/sessions/browser/S1", who="ada").body["user_session"]["summary"] == "Firefox"
+    assert api.ask("GET", f"/users/{BO.id}/sessions", who="ada").status in {403, 404}
+    assert api.ask("DELETE", f"/users/{BO.id}/sessions", who="ada").status in {403, 404}
+    assert api.ask("DELETE", f"/users/{ADA.id}/sessions/browser/S3", who="ada").status == 404
+    assert api.ask("DELETE", f"/users/{ADA.id}/sessions/browser/S1", who="ada").status == 204
+    assert api.ask("DELETE", f"/users/{ADA.id}/sessions", who="cy").status == 204
+    with api.house.db.read() as tx:
+        assert [session.id for session in sessions.of_user(tx, BO.id)] == ["S3"]
+        assert sessions.of_user(tx, ADA.id) == []
+
+
+def test_a_policy_is_given_to_a_team_and_taken_from_it(api: Api) -> None:
+    with_policy(api, ADA.id)
+    team_id = api.ask("POST", "/teams", {"team": {"name": "T"}}).body["team"]["id"]
+    path = f"/teams/{team_id}/escalation_policies/PPOL001"
+    assert api.ask("DELETE", path).status == 404
+    assert api.ask("PUT", path).status == 204
+    assert api.ask("DELETE", path).status == 204
+    assert api.ask("PUT", f"/teams/{team_id}/escalation_policies/PNOTHIN").status == 404

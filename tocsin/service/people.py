@@ -19,11 +19,12 @@ import sqlalchemy as sa
 from tocsin.base import ids, secret, times
 from tocsin.base.errors import forbidden, invalid, not_found
 from tocsin.base.secret import Seals
-from tocsin.core import permission
+from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
 from tocsin.service import audit
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
+from tocsin.store import sessions
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents, people, schedules, services
 
@@ -36,7 +37,6 @@ COLORS: Final = (
 EMAIL_MOST: Final = 100
 NAME_MOST: Final = 100
 KEY_LENGTH: Final = 20
-PASSWORD_LEAST: Final = 10
 
 CONTACT_METHODS_MOST: Final = 50
 DELAY_MOST: Final = 10_080
@@ -103,7 +103,7 @@ def create_user(
         None,
     )
     if password is not None:
-        columns["password_hash"] = _hashed(password)
+        columns["password_hash"] = _hashed(password, columns["name"], columns["email"])
     user_id = ids.object_id(deed.chance)
     columns["color"] = _color(color) or deed.chance.choice(COLORS)
     tx.execute(sa.insert(people.user), {"id": user_id, "created_at": deed.now, **columns})
@@ -131,11 +131,13 @@ def update_user(tx: Tx, deed: Deed, user_id: str, changes: Mapping[str, Any]) ->
 
 
 def set_password(tx: Tx, deed: Deed, user_id: str, password: str) -> None:
-    """Give a user another password. Raises 400 when it is too short."""
+    """Give a user another password and sign them out everywhere. Raises 400 saying what is wrong with it."""
     user = rows.user(tx, user_id)
     if user is None:
         raise not_found("User")
-    tx.execute(sa.update(people.user).where(people.user.c.id == user_id).values(password_hash=_hashed(password)))
+    hashed = _hashed(password, user.name, user.email)
+    sessions.set_password_hash(tx, user_id, hashed)
+    sessions.drop_of_user(tx, user_id)
     audit.record(tx, deed, user_reference(user_id, user.name), before={"password": "(old)"}, after={"password": "(new)"})
 
 
@@ -280,9 +282,9 @@ def _color(name: str | None) -> str | None:
     return name
 
 
-def _hashed(password: str) -> str:
-    if len(password) < PASSWORD_LEAST:
-        raise invalid(f"Password must have at least {PASSWORD_LEAST} characters")
+def _hashed(password: str, name: str, email: str) -> str:
+    if problem := sign_in.password_problem(password, name=name, email=email):
+        raise invalid(problem)
     return secret.hash_password(password)
 
 
@@ -410,6 +412,16 @@ def leave_team(tx: Tx, deed: Deed, team_id: str, user_id: str) -> None:
     user = rows.user(tx, user_id)
     name = user.name if user is not None else user_id
     audit.record_link(tx, deed, _team_reference(team), "members", removed=[user_reference(user_id, name)])
+
+
+def give_policy(tx: Tx, deed: Deed, policy: sa.Row[Any], team_id: str | None) -> None:
+    """Make an escalation policy one of this team's, or of no team."""
+    if policy.team_id == team_id:
+        return
+    table = services.escalation_policy
+    tx.execute(sa.update(table).where(table.c.id == policy.id).values(team_id=team_id, updated_at=deed.now))
+    reference = {"id": policy.id, "type": "escalation_policy_reference", "summary": policy.name}
+    audit.record(tx, deed, reference, before={"team_id": policy.team_id}, after={"team_id": team_id})
 
 
 def release_team(tx: Tx, deed: Deed, team_id: str, *, reassign_to: str | None) -> None:

@@ -12,6 +12,7 @@ from tocsin.api.resources import (
     notification_rules,
     priorities,
     teams,
+    user_sessions,
     users,
     vendors,
 )
@@ -24,6 +25,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *notification_rules.DECLARED,
     *priorities.DECLARED,
     *teams.DECLARED,
+    *user_sessions.DECLARED,
     *users.DECLARED,
     *vendors.DECLARED,
 )

@@ -16,6 +16,7 @@ from tocsin.core import permission
 from tocsin.service import access, people
 from tocsin.store import people as store
 from tocsin.store.tables.people import team, team_member, user
+from tocsin.store.tables.services import escalation_policy
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Role = Literal["manager", "responder", "observer"]
@@ -111,6 +112,26 @@ def members(call: Call) -> Body:
     return {"members": listed, **window.answer(more=len(rows) > window.limit, total=total)}
 
 
+def take_policy(call: Call, _body: None) -> None:
+    """Give an escalation policy to a team."""
+    _move_policy(call, call.id)
+
+
+def drop_policy(call: Call) -> None:
+    """Take an escalation policy from a team."""
+    policy = access.find(call.tx, call.actor, "escalation_policy", escalation_policy, call.params["escalation_policy_id"])
+    if policy.team_id != call.id:
+        raise access.missing("escalation_policy")
+    _move_policy(call, None)
+
+
+def _move_policy(call: Call, team_id: str | None) -> None:
+    access.find(call.tx, call.actor, "team", team, call.id, permission.UPDATE)
+    policy_id = call.params["escalation_policy_id"]
+    policy = access.find(call.tx, call.actor, "escalation_policy", escalation_policy, policy_id, permission.UPDATE)
+    people.give_policy(call.tx, call.deed, policy, team_id)
+
+
 def join(call: Call, body: MemberWrite) -> None:
     """Put somebody into a team, or give them another role in it."""
     access.find(call.tx, call.actor, "team", team, call.id, permission.UPDATE)
@@ -143,4 +164,11 @@ DECLARED = (
     TEAMS,
     Report("/teams/{id}/members", "Teams", members, scope="teams.read"),
     Link(path="/teams/{id}/users/{user_id}", tag="Teams", join=join, part=leave, body=MemberWrite, scope="teams"),
+    Link(
+        path="/teams/{id}/escalation_policies/{escalation_policy_id}",
+        tag="Teams",
+        join=take_policy,
+        part=drop_policy,
+        scope="teams",
+    ),
 )
