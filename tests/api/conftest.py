@@ -43,7 +43,9 @@ class Api:
         query: Sequence[tuple[str, str]] = (),
         headers: dict[str, str] | None = None,
         raw: bytes | None = None,
+        ours: bool = False,
     ) -> Reply:
+        """Ask and get the answer. `ours`: PagerDuty has no shape for what this answers."""
         self.asked += 1
         sent = raw if raw is not None else b"" if body is None else json.encode(body)
         request = Request(
@@ -62,7 +64,8 @@ class Api:
         )
         reply = self.table.answer(self.house, request)
         reply = Reply(reply.status, None if reply.body is None else json.decode(json.encode(reply.body)), reply.headers)
-        published.check(self.table, method, path, reply)
+        if not ours:
+            published.check(self.table, method, path, reply)
         return reply
 
     def later(self, **duration: float) -> None:

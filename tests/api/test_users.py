@@ -176,6 +176,18 @@ def test_a_contact_method_is_kept_as_it_was_given(api: Api, method: dict[str, ob
     assert errors(again) == ["User Contact method must be unique"]
 
 
+def test_secrets_of_a_contact_method_are_kept_and_never_shown(api: Api) -> None:
+    method = {"type": "webhook_contact_method", "label": "Phone", "address": "https://example.org/page", "fields": {"secret": "hush", "pet": "cat"}}
+    made = api.ask("POST", f"/users/{ADA.id}/contact_methods", {"contact_method": method}, ours=True).body["contact_method"]
+    assert made["fields"] == {"secret": "****"}
+    path = f"/users/{ADA.id}/contact_methods/{made['id']}"
+    api.ask("PUT", path, {"contact_method": {**made, "label": "Pager"}}, ours=True)
+    with api.house.db.read() as tx:
+        kept = tx.one(sa.select(people.contact_method.c.fields, people.contact_method.c.label).where(people.contact_method.c.id == made["id"]))
+    assert kept == ({"secret": "hush"}, "Pager")
+    assert "hush" not in str(api.ask("GET", f"/users/{ADA.id}/audit/records").body)
+
+
 @pytest.mark.parametrize(
     ("method", "error"),
     [
@@ -243,7 +255,7 @@ def test_a_contact_method_is_not_found_under_another_user(api: Api) -> None:
 
 
 def test_people_change_themselves_and_their_own_contact_methods_but_not_others(api: Api) -> None:
-    method = {"contact_method": {"type": "sms_contact_method", "label": "M", "address": "5551234"}}
+    method = {"contact_method": {"type": "email_contact_method", "label": "M", "address": "m@example.org"}}
     assert api.ask("PUT", f"/users/{ADA.id}", {"user": {"job_title": "Lead"}}, who="ada").status == 200
     assert api.ask("POST", f"/users/{ADA.id}/contact_methods", method, who="ada").status == 201
     assert api.ask("POST", f"/users/{BO.id}/contact_methods", method, who="ada").status == 403

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tocsin.base import ids, secret, times
 from tocsin.base.errors import forbidden, invalid, not_found
 from tocsin.base.secret import Seals
+from tocsin.channels.roll import BY_KIND
 from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
 from tocsin.service import audit
@@ -39,14 +40,14 @@ NAME_MOST: Final = 100
 KEY_LENGTH: Final = 20
 
 CONTACT_METHODS_MOST: Final = 50
+DEFAULT_COUNTRY: Final = 1
+"""The country's code of a telephone number that comes without one, as PagerDuty reads it."""
 DELAY_MOST: Final = 10_080
 """Minutes a notification rule may wait: a week."""
 
 EMAIL_TAKEN: Final = "Email has already been taken"
 ON_TEAM_POLICY: Final = "User cannot be removed as they belong to an escalation policy on this team"
 
-_NUMBERED: Final = frozenset({"phone", "sms", "whatsapp"})
-_CHANNEL_LABELS: Final = {"email": "Email", "sms": "SMS", "phone": "Phone", "webhook": "Webhook", "ntfy": "ntfy"}
 _EMAIL: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 
@@ -445,12 +446,27 @@ def _team_reference(team: sa.Row[Any]) -> dict[str, Any]:
 
 def contact_kinds() -> tuple[str, ...]:
     """The kinds of contact method there are: those of the channels that can reach a person."""
-    return tuple(_CHANNEL_LABELS)
+    return tuple(BY_KIND)
 
 
 def contact_label(kind: str) -> str:
     """What a contact method of this kind is called when its owner gives it no name."""
-    return _CHANNEL_LABELS[kind]
+    return BY_KIND[kind].label
+
+
+def is_numbered(kind: str) -> bool:
+    """Whether the address is a telephone number: digits, with the country's code beside it."""
+    return any(field.name == "country_code" for field in BY_KIND[kind].fields)
+
+
+def contact_fields(kind: str) -> frozenset[str]:
+    """What a contact method of this kind may keep beside its address and country code."""
+    return frozenset(field.name for field in BY_KIND[kind].fields) - {"address", "country_code"}
+
+
+def secret_fields(kind: str) -> frozenset[str]:
+    """The fields of this kind that are secrets: kept, and never shown again."""
+    return frozenset(field.name for field in BY_KIND[kind].fields if field.kind == "secret")
 
 
 def add_contact_method(
@@ -476,7 +492,7 @@ def add_contact_method(
     method_id = ids.object_id(deed.chance)
     row = {"id": method_id, "user_id": user_id, "kind": kind, "is_enabled": True, "created_at": deed.now, **columns}
     tx.execute(sa.insert(table), {**row, "position": 0 if last is None else last + 1})
-    _audit_part(tx, deed, user_id, f"{kind}_contact_method", method_id, columns["label"], None, columns)
+    _audit_method(tx, deed, user_id, kind, method_id, None, columns)
     return method_id
 
 
@@ -492,7 +508,7 @@ def change_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any], changes: Mapp
     if {"address", "country_code"} & changed.keys():
         changed |= {"verified_at": None, "failing_since_reason": None}
     tx.execute(sa.update(people.contact_method).where(people.contact_method.c.id == method.id).values(changed))
-    _audit_part(tx, deed, method.user_id, f"{method.kind}_contact_method", method.id, columns["label"], old, columns)
+    _audit_method(tx, deed, method.user_id, method.kind, method.id, old, columns)
 
 
 def remove_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any]) -> None:
@@ -502,23 +518,35 @@ def remove_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any]) -> None:
         remove_notification_rule(tx, deed, rule)
     tx.execute(sa.delete(people.contact_method).where(people.contact_method.c.id == method.id))
     old = {name: getattr(method, name) for name in ("label", "address", "country_code", "fields")}
-    _audit_part(tx, deed, method.user_id, f"{method.kind}_contact_method", method.id, method.label, old, None)
+    _audit_method(tx, deed, method.user_id, method.kind, method.id, old, None)
+
+
+def _audit_method(
+    tx: Tx, deed: Deed, user_id: str, kind: str, id_: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> None:
+    """Record a change of a contact method; of its secrets only that they changed."""
+    label = (after or before or {})["label"]
+    _audit_part(tx, deed, user_id, f"{kind}_contact_method", id_, label, _unsecret(kind, before, "old"), _unsecret(kind, after, "new"))
+
+
+def _unsecret(kind: str, columns: Mapping[str, Any] | None, word: str) -> dict[str, Any] | None:
+    if columns is None:
+        return None
+    secrets = secret_fields(kind)
+    told = {name: f"({word})" if name in secrets else value for name, value in columns["fields"].items()}
+    return {**columns, "fields": told}
 
 
 def _reachable(kind: str, columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns, made regular and checked by the rules of the kind. Raises 400 saying what is wrong."""
     checked = {**columns, "label": str(columns["label"]).strip()[:100], "address": str(columns["address"]).strip()}
-    if kind == "email":
-        if not _EMAIL.fullmatch(checked["address"]) or len(checked["address"]) > EMAIL_MOST:
-            raise invalid("Address must be an e-mail address")
-        checked["country_code"] = None
-    elif kind in _NUMBERED:
+    if is_numbered(kind):
         checked["address"] = re.sub(r"[ ().-]", "", checked["address"])
-        if not re.fullmatch(r"[0-9]{3,20}", checked["address"]):
-            raise invalid("Address must be a telephone number of digits only, without the country code")
-        checked["country_code"] = checked["country_code"] or 1
+        checked["country_code"] = checked["country_code"] or DEFAULT_COUNTRY
     else:
         checked["country_code"] = None
+    if errors := BY_KIND[kind].check(checked["address"], checked["country_code"], checked["fields"]):
+        raise invalid(*errors)
     return checked
 
 

@@ -9,7 +9,7 @@ Laws:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import msgspec
@@ -185,18 +185,24 @@ class Bulk:
 
     @cached_property
     def envelope(self) -> type[msgspec.Struct]:
-        """The struct of `{plural: [item, …]}`, built once."""
-        return msgspec.defstruct(f"{self.item.__name__}s", [(self.plural, list[self.item])])  # type: ignore[name-defined]
+        return list_wrapper(self.plural, self.item)
 
 
 Declared = Resource | Action | Singleton | Link | Bulk
 
 
+@cache
 def wrapper(name: str | None, body: type[msgspec.Struct] | None) -> type[msgspec.Struct]:
     """The struct of `{name: body}`, or the body itself when it has no wrapper. Raises TypeError without a body struct."""
     if body is None:
         raise TypeError("a wrapper needs the struct of what is inside")
-    return msgspec.defstruct(f"{body.__name__}In", [(name, body)]) if name else body
+    return msgspec.defstruct(f"{body.__name__}_in_{name}", [(name, body)], module=body.__module__) if name else body
+
+
+@cache
+def list_wrapper(plural: str, item: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The struct of `{plural: [item, …]}`."""
+    return msgspec.defstruct(f"{item.__name__}_in_{plural}", [(plural, list[item])], module=item.__module__)  # type: ignore[valid-type]
 
 
 def given(body: msgspec.Struct, *names: str) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from tocsin.base.errors import invalid
 from tocsin.service import people
 from tocsin.store.tables.people import contact_method, user
 
-_IRREGULAR: Final[Mapping[str, str]] = {"push": "push_notification_contact_method"}
-NUMBERED: Final = frozenset({"phone", "sms", "whatsapp"})
-"""Kinds whose address is a telephone number: digits, with the country's code beside it."""
+_IRREGULAR: Final[Mapping[str, str]] = {"push": "push_notification_contact_method", "voice": "phone_contact_method"}
+_REDACTED: Final = "****"
 
 
 class ContactMethodWrite(msgspec.Struct):
@@ -65,12 +64,13 @@ def body(call: Call, row: sa.Row[Any]) -> Body:
     }
     if row.kind == "email":
         told["send_short_email"] = bool(row.fields.get("send_short_email", False))
-    elif row.kind in NUMBERED:
+    elif people.is_numbered(row.kind):
         told["country_code"] = row.country_code
     elif row.kind == "push":
         told |= {"device_type": row.fields.get("device_type", "android"), "sounds": [], "created_at": times.iso(row.created_at)}
     else:
-        told["fields"] = row.fields
+        secrets = people.secret_fields(row.kind)
+        told["fields"] = {name: _REDACTED if name in secrets else value for name, value in row.fields.items()}
     return told
 
 
@@ -106,7 +106,9 @@ def update(call: Call, row: sa.Row[Any], sent: ContactMethodWrite) -> None:
 
 
 def _fields(kind: str, sent: ContactMethodWrite, old: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {**old, **(sent.fields if isinstance(sent.fields, dict) else {})}
+    given_fields = sent.fields if isinstance(sent.fields, dict) else {}
+    known = people.contact_fields(kind)
+    fields = {**old, **{name: value for name, value in given_fields.items() if name in known and value != _REDACTED}}
     if kind == "email":
         fields |= given(sent, "send_short_email")
     if kind == "push":
