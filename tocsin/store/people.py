@@ -90,7 +90,9 @@ def notification_rules(tx: Tx, user_ids: Sequence[str]) -> dict[str, list[Row]]:
 def _by_user(tx: Tx, table: sa.Table, user_ids: Sequence[str], order: sa.ColumnElement[Any]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     if user_ids:
-        for row in tx.rows(sa.select(table).where(table.c.user_id.in_(user_ids)).order_by(order, table.c.created_at, table.c.id)):
+        for row in tx.rows(
+            sa.select(table).where(table.c.user_id.in_(user_ids)).order_by(order, table.c.created_at, table.c.id)
+        ):
             found[row.user_id].append(row)
     return found
 
