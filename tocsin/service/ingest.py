@@ -17,7 +17,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import overloaded
+from tocsin.base.figures import EVENTS_ACCEPTED, EVENTS_REFUSED
 from tocsin.store import hot, inbox
 from tocsin.store.db import Database
 
@@ -52,10 +53,8 @@ class _Request(NamedTuple):
 
 @dataclass(slots=True)
 class Figures:
-    """What the gate has done since this process started, for `/metrics`. Numbers only grow (but `waiting`)."""
+    """How the group commits went since this process started. Numbers only grow (but `waiting`)."""
 
-    accepted: Counter[str] = field(default_factory=Counter)  # events by reader
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (reader, reason)
     commits: int = 0
     failed_commits: int = 0
     largest_commit: int = 0
@@ -213,9 +212,10 @@ class Ingest:
         figures = self.figures
         figures.commits += 1
         figures.largest_commit = max(figures.largest_commit, size)
+        readers = Counter([row[1] for request in batch for row in request.rows])
+        for reader, count in readers.items():
+            EVENTS_ACCEPTED.labels(reader).inc(count)
         for request in batch:
-            for row in request.rows:
-                figures.accepted[row[1]] += 1
             if not request.answer.done():  # a sender that hung up meanwhile
                 request.answer.set_result(None)
         self._db.bell.ring("ingest")
@@ -290,7 +290,7 @@ class Ingest:
     def count_refused(self, reader: str, reasons: Sequence[str]) -> None:
         """One request was turned away; `reasons` are its error texts (the first one is what it is counted under)."""
         reason = reasons[0] if reasons else "refused"
-        self.figures.refused[reader, reason] += 1
+        EVENTS_REFUSED.labels(reader, reason).inc()
         self._unwritten[self._clock().date().isoformat(), reader, reason] += 1
 
     async def _flush_for_ever(self) -> None:
