@@ -303,13 +303,16 @@ def _window_at(
     monday = _monday(wall)
     second = (wall - monday) // timedelta(seconds=1)
     at = sum(start <= second for start, _ in windows) - 1
-    near = [_placed(windows, monday, number, zone) for number in (at, at + 1)]
-    for start, end in near:
+    near = []
+    is_even = True  # whether the wall clock runs as time does from the window before to the window after
+    for number in (at, at + 1, at - 1):
+        start_wall, end_wall = _on_the_wall(windows, monday, number)
+        start, end = from_wall(start_wall, zone), from_wall(end_wall, zone)
         if start <= instant < end:
             return start, end, True
-    near.append(_placed(windows, monday, at - 1, zone))
-    offset = instant.astimezone(zone).utcoffset()
-    if any(edge.astimezone(zone).utcoffset() != offset for edge in (near[0][0], near[1][0], near[2][1])):
+        near.append((start, end))
+        is_even = is_even and start - instant == start_wall - wall and end - instant == end_wall - wall
+    if not is_even:
         # The clocks change nearby, so that a window may lie elsewhere than the wall clock says: look at two weeks of them.
         near = [_placed(windows, monday, number, zone) for number in range(at - len(windows), at + len(windows) + 1)]
         for start, end in near:
@@ -342,10 +345,15 @@ def _placed(
     windows: tuple[tuple[int, int], ...], monday: datetime, number: int, zone: tzinfo,
 ) -> tuple[datetime, datetime]:  # fmt: skip
     """Window `number`, counted from the first of the week of `monday`, in time."""
+    start, end = _on_the_wall(windows, monday, number)
+    return from_wall(start, zone), from_wall(end, zone)
+
+
+def _on_the_wall(windows: tuple[tuple[int, int], ...], monday: datetime, number: int) -> tuple[datetime, datetime]:
     week, at = divmod(number, len(windows))
     first = monday + timedelta(days=7 * week)
     start, end = windows[at]
-    return from_wall(first + timedelta(seconds=start), zone), from_wall(first + timedelta(seconds=end), zone)
+    return first + timedelta(seconds=start), first + timedelta(seconds=end)
 
 
 def _monday(wall: datetime) -> datetime:
