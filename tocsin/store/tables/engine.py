@@ -64,7 +64,8 @@ delivery = sa.Table(  # receipts: one row a try
     "deliveries", METADATA, key(), word("outbox_id", index=True), word("incident_id", null=True, index=True), word("user_id"),
     word("channel"), word("address"), at("started_at"), at("ended_at", null=True),
     word("outcome", null=True),  # null while under way | accepted | delivered | refused | unreachable
-    word("detail", null=True), word("provider_id", null=True, index=True), word("idempotency_key"), at("updated_at", null=True),
+    word("detail", null=True), word("provider_id", null=True, index=True), word("idempotency_key", index=True), at("updated_at", null=True),
+    sa.Index("ix_deliveries_address", "channel", "address", "started_at"),
 )  # fmt: skip
 
 lease = sa.Table(
