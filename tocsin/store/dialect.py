@@ -18,6 +18,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 def make_engine(url: str, *, pool_size: int) -> sa.Engine:
     """An engine with the settings each database needs to be durable and quick."""
     parsed = sa.make_url(url)
+    if parsed.drivername in {"postgres", "postgresql"}:  # as everybody writes it
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
         engine = sa.create_engine(
             parsed,
@@ -117,3 +119,14 @@ def reshaping(engine: sa.Engine) -> Iterator[sa.Connection]:
             raise
         finally:
             connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def durability_problems(connection: sa.Connection) -> list[str]:
+    """What about this database could lose a commit when the machine stops, in words; empty when nothing could."""
+    wanted = {"journal_mode": "wal", "synchronous": "2"} if is_sqlite(connection) else {"fsync": "on", "full_page_writes": "on"}
+    ask = "PRAGMA {}" if is_sqlite(connection) else "SHOW {}"
+    found = {name: str(connection.exec_driver_sql(ask.format(name)).scalar()).lower() for name in wanted}
+    problems = [f"{name} is {found[name]}, not {value}" for name, value in wanted.items() if found[name] != value]
+    if not is_sqlite(connection) and connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "off":
+        problems.append("synchronous_commit is off")
+    return problems

@@ -84,6 +84,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_deliveries'))
     )
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.create_index('ix_deliveries_address', ['channel', 'address', 'started_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_deliveries_idempotency_key'), ['idempotency_key'], unique=False)
         batch_op.create_index(batch_op.f('ix_deliveries_incident_id'), ['incident_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_deliveries_outbox_id'), ['outbox_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_deliveries_provider_id'), ['provider_id'], unique=False)
@@ -332,6 +334,7 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.Column('verified_at', sa.BigInteger(), nullable=True),
     sa.Column('failing_since_reason', sa.Text(), nullable=True),
+    sa.Column('last_paged_at', sa.BigInteger(), nullable=True),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_contact_methods_user_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_contact_methods')),
     sa.UniqueConstraint('user_id', 'kind', 'address', 'country_code', name=op.f('uq_contact_methods_user_id_kind_address_country_code'))
@@ -457,6 +460,7 @@ def upgrade() -> None:
 
     op.create_table('webhook_deliveries',
     sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('event_type', sa.Text(), nullable=False),
     sa.Column('subscription_id', sa.Text(), nullable=False),
     sa.Column('subject_id', sa.Text(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
@@ -464,6 +468,7 @@ def upgrade() -> None:
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.Column('due_at', sa.BigInteger(), nullable=False),
+    sa.Column('ended_at', sa.BigInteger(), nullable=True),
     sa.Column('tries', sa.Integer(), nullable=False),
     sa.Column('last_error', sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(['subscription_id'], ['webhook_subscriptions.id'], name=op.f('fk_webhook_deliveries_subscription_id'), ondelete='CASCADE'),
@@ -471,7 +476,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('subscription_id', 'position', name=op.f('uq_webhook_deliveries_subscription_id_position'))
     )
     with op.batch_alter_table('webhook_deliveries', schema=None) as batch_op:
-        batch_op.create_index('ix_webhook_deliveries_due', ['subscription_id', 'position'], unique=False, sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'"))
+        batch_op.create_index('ix_webhook_deliveries_created', ['created_at'], unique=False)
+        batch_op.create_index('ix_webhook_deliveries_due', ['subscription_id', 'subject_id', 'position'], unique=False, sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'"))
 
     op.create_table('integrations',
     sa.Column('id', sa.Text(), nullable=False),
@@ -518,6 +524,7 @@ def downgrade() -> None:
     op.drop_table('integrations')
     with op.batch_alter_table('webhook_deliveries', schema=None) as batch_op:
         batch_op.drop_index('ix_webhook_deliveries_due', sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'"))
+        batch_op.drop_index('ix_webhook_deliveries_created')
 
     op.drop_table('webhook_deliveries')
     with op.batch_alter_table('team_members', schema=None) as batch_op:
@@ -606,6 +613,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_deliveries_provider_id'))
         batch_op.drop_index(batch_op.f('ix_deliveries_outbox_id'))
         batch_op.drop_index(batch_op.f('ix_deliveries_incident_id'))
+        batch_op.drop_index(batch_op.f('ix_deliveries_idempotency_key'))
+        batch_op.drop_index('ix_deliveries_address')
 
     op.drop_table('deliveries')
     op.drop_table('counters')
