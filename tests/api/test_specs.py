@@ -50,6 +50,11 @@ def explode(call: Call, body: Snooze) -> None:
     raise invalid(f"not for {body.duration} s")
 
 
+def lose_race(call: Call) -> None:
+    for _ in range(2):
+        call.tx.execute(sa.insert(team), {"id": "PTWIN01", "name": "twin", "default_role": "manager", "created_at": call.now})
+
+
 def change_all(call: Call, items: list[Item]) -> list[Body]:
     for item in items:
         done = call.tx.execute(sa.update(team).where(team.c.id == item.id).values(description=item.status)).rowcount
@@ -81,6 +86,7 @@ TESTED = Table(
         Action(method="POST", path="/nothing", tag="Test", run=lambda _call: None, status=202),
         Action(method="POST", path="/whole", tag="Test", run=lambda _call: Reply(299, ["as it is"])),
         Action(method="POST", path="/admins", tag="Test", run=lambda _call: {}, needs=(permission.UPDATE, "account")),
+        Action(method="POST", path="/race", tag="Test", run=lose_race),
         Bulk(path="/items", tag="Test", plural="items", item=Item, run=change_all, most=3),
         Singleton(name="jotting", path="/only/{id}", tag="Test", read=one, write=NoteWrite, update=rename),
         Report("/included", "Test", lambda call: {"got": sorted(call.includes)}, includes=frozenset({"a", "b"})),
@@ -148,6 +154,13 @@ def test_a_post_that_only_reads_is_open_to_read_only_keys(tested: Api) -> None:
 def test_a_refusal_undoes_what_was_done_before_it(tested: Api) -> None:
     reply = tested.ask("POST", "/explode", {"duration": 3})
     assert reply.body["error"]["errors"] == ["not for 3 s"]
+    assert tested.ask("GET", "/jottings").body["jottings"] == []
+
+
+def test_who_loses_a_race_is_told_to_look_again_and_nothing_is_kept(tested: Api) -> None:
+    reply = tested.ask("POST", "/race")
+    assert (reply.status, reply.body["error"]["code"]) == (400, 2001)
+    assert "at the same moment" in reply.body["error"]["errors"][0]
     assert tested.ask("GET", "/jottings").body["jottings"] == []
 
 

@@ -117,11 +117,15 @@ class Table:
         auth.note_use(house, key, request)
         return reply
 
+    def checklist(self) -> tuple[tuple[Operation, bool], ...]:
+        """Every operation of PagerDuty's, and whether it is served here."""
+        served = {(route.method, shape(route.path)) for route in self.routes}
+        return tuple((known, (known.method, shape(known.path)) in served) for known in OPERATIONS)
+
     def counted(self) -> tuple[int, int]:
         """How many of PagerDuty's published operations are served, and how many there are."""
-        served = {(route.method, shape(route.path)) for route in self.routes}
-        published = [known for known in OPERATIONS if known.source == "openapi"]
-        return sum((known.method, shape(known.path)) in served for known in published), len(published)
+        published = [is_served for known, is_served in self.checklist() if known.source == "openapi"]
+        return sum(published), len(published)
 
 
 def not_found_operation(request: Request) -> Refusal:
