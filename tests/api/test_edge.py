@@ -51,6 +51,19 @@ def test_head_answers_as_get_without_the_body(client: TestClient) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+def test_a_method_nobody_knows_is_told_in_json(client: TestClient) -> None:
+    for method in ("OPTIONS", "PURGE", "TRACE"):
+        answer = client.request(method, "/teams")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, 2100)
+
+
+@pytest.mark.parametrize("path", ["/teams/%00", "/teams/%C3%28", "/%2e%2e/%2e%2e/etc/passwd", "/teams/" + "x" * 5000, "/teams?query=%00", "/teams?query=%FF"])
+def test_a_hostile_address_is_refused_or_finds_nothing(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in {200, 400, 404}
+    assert answer.headers["content-type"] == "application/json"
+
+
 def test_a_body_beyond_the_limit_is_refused_before_it_is_read(client: TestClient) -> None:
     answer = client.post("/teams", content=b"x" * (MAX_BODY + 1))
     assert answer.status_code == 413

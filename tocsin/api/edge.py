@@ -7,7 +7,6 @@ Laws:
 """
 
 import logging
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tocsin.api.kernel import envelope, openapi
 from tocsin.api.kernel.call import MAX_BODY, House, Reply, Request
@@ -25,16 +25,9 @@ from tocsin.base.errors import Refusal, too_large
 
 log = logging.getLogger("tocsin.api")
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
 def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     """The REST API as an ASGI application, to be mounted at the root behind the gate and the pages."""
-    endpoint = partial(_serve, table, house, clock)
     described = json.encode(openapi.document(table, house.base_url))
-
-    async def serve(http: HttpRequest) -> Response:
-        return await endpoint(http)
 
     async def describe(_http: HttpRequest) -> Response:
         return Response(described, media_type="application/json")
@@ -42,7 +35,7 @@ def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     return Starlette(
         routes=[
             Route("/openapi.json", describe, methods=["GET"]),
-            Route("/{path:path}", serve, methods=list(METHODS)),
+            Route("/{path:path}", _Edge(table, house, clock)),
         ],
     )
 
@@ -57,25 +50,37 @@ def is_api_request(path: str, headers: dict[str, str]) -> bool:
     return "authorization" in headers or first.endswith("com") or ("json" in accept and "text/html" not in accept)
 
 
-async def _serve(table: Table, house: House, clock: Clock, http: HttpRequest) -> Response:
-    request_id = ids.uuid_text(house.chance)
-    try:
-        body = await _body(http)
-    except Refusal as refusal:
-        return _response(envelope.refused(refusal), request_id)
-    except ClientDisconnect:
-        return Response(status_code=400)
-    request = Request(
-        method=http.method,
-        path=http.url.path,
-        now=clock(),
-        request_id=request_id,
-        query=http.query_params.multi_items(),
-        headers=dict(http.headers),
-        body=body,
-        remote_address=http.client.host if http.client else None,
-    )
-    return _response(await run_in_threadpool(_answer, table, house, request), request_id)
+class _Edge:
+    """The whole API as one ASGI application: it takes every method, so that refusals are ours too."""
+
+    def __init__(self, table: Table, house: House, clock: Clock) -> None:
+        self.table = table
+        self.house = house
+        self.clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._serve(HttpRequest(scope, receive))
+        await response(scope, receive, send)
+
+    async def _serve(self, http: HttpRequest) -> Response:
+        request_id = ids.uuid_text(self.house.chance)
+        try:
+            body = await _body(http)
+        except Refusal as refusal:
+            return _response(envelope.refused(refusal), request_id)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        request = Request(
+            method=http.method,
+            path=http.scope["path"],
+            now=self.clock(),
+            request_id=request_id,
+            query=http.query_params.multi_items(),
+            headers=dict(http.headers),
+            body=body,
+            remote_address=http.client.host if http.client else None,
+        )
+        return _response(await run_in_threadpool(_answer, self.table, self.house, request), request_id)
 
 
 def _answer(table: Table, house: House, request: Request) -> Reply:

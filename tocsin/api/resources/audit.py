@@ -22,6 +22,9 @@ DAY: Final = timedelta(days=1)
 LONGEST: Final = timedelta(days=31)
 """How far apart `since` and `until` may be."""
 
+METHODS: Final = frozenset({"browser", "oauth", "api_token", "identity_provider", "other"})
+"""PagerDuty's words for how a change came; ours beyond these (mail, sms …) are `other`, and said in the description."""
+
 ROOTS: Final = {
     "users": ("user", people.user),
     "teams": ("team", people.team),
@@ -85,7 +88,11 @@ def _record(call: Call, row: sa.Row[Any]) -> Body:
         "execution_time": row.at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{row.at.microsecond // 1000:03d}Z",
         "execution_context": {"request_id": row.request_id or None, "remote_address": row.remote_address},
         "actors": [_addressed(call, named)],
-        "method": {"type": row.method, "description": None, "truncated_token": row.truncated_token},
+        "method": {
+            "type": row.method if row.method in METHODS else "other",
+            "description": None if row.method in METHODS else row.method,
+            "truncated_token": row.truncated_token,
+        },
         "root_resource": _addressed(call, details["root"]),
         "action": row.action,
         "details": {

@@ -34,7 +34,7 @@ class TeamWrite(msgspec.Struct):
 class MemberWrite(msgspec.Struct):
     """The optional body of adding somebody to a team."""
 
-    role: Role | UnsetType = UNSET
+    role: Role | None = None
 
 
 def shown(call: Call, rows: Rows) -> list[Body]:
@@ -135,7 +135,7 @@ def _move_policy(call: Call, team_id: str | None) -> None:
 def join(call: Call, body: MemberWrite) -> None:
     """Put somebody into a team, or give them another role in it."""
     access.find(call.tx, call.actor, "team", team, call.id, permission.UPDATE)
-    people.join_team(call.tx, call.deed, call.id, call.params["user_id"], None if body.role is UNSET else body.role)
+    people.join_team(call.tx, call.deed, call.id, call.params["user_id"], body.role)
 
 
 def leave(call: Call) -> None:
