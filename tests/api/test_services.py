@@ -9,7 +9,7 @@ from tests.api.conftest import Api
 from tests.people import ADA
 from tocsin.store.tables import engine, incidents
 
-SUPPORT = {
+SUPPORT: dict[str, Any] = {
     "incident_urgency_rule": {
         "type": "use_support_hours",
         "during_support_hours": {"type": "constant", "urgency": "high"},
@@ -153,9 +153,9 @@ def test_support_hours_go_with_the_rule_that_used_them(api: Api) -> None:
         ({"incident_urgency_rule": {"type": "sometimes"}}, "must have the type constant"),
         ({"incident_urgency_rule": SUPPORT["incident_urgency_rule"]}, "Support hours are needed"),
         ({"support_hours": SUPPORT["support_hours"]}, "are used only by"),
-        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "time_zone": "Mars/Base"}}, "not a time zone"),  # type: ignore[dict-item]
-        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "days_of_week": [0]}}, "days_of_week"),  # type: ignore[dict-item]
-        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "start_time": "25:00"}}, "start_time"),  # type: ignore[dict-item]
+        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "time_zone": "Mars/Base"}}, "not a time zone"),
+        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "days_of_week": [0]}}, "days_of_week"),
+        ({**SUPPORT, "support_hours": {**SUPPORT["support_hours"], "start_time": "25:00"}}, "start_time"),
         ({**SUPPORT, "scheduled_actions": [{"type": "dance"}]}, "Scheduled actions must be"),
         ({"alert_grouping_parameters": {"type": "magic"}}, "type must be one of"),
         ({"alert_grouping_parameters": {"type": "time", "config": {"timeout": 5}, "more": 1}}, "do not know more"),

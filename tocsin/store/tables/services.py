@@ -62,11 +62,13 @@ webhook_subscription = sa.Table(
 )  # fmt: skip
 
 webhook_delivery = sa.Table(  # outgoing webhooks owed; in order per subscription and subject
-    "webhook_deliveries", METADATA, key(),
+    "webhook_deliveries", METADATA, key(), word("event_type"),
     sa.Column("subscription_id", sa.ForeignKey("webhook_subscriptions.id", ondelete="CASCADE"), nullable=False),
     word("subject_id"), sa.Column("position", sa.BigInteger, nullable=False), sa.Column("body", sa.Text, nullable=False),
     word("state"),  # due | sent | dropped
-    at("created_at"), at("due_at"), sa.Column("tries", sa.Integer, nullable=False, default=0), word("last_error", null=True),
-    sa.Index("ix_webhook_deliveries_due", "subscription_id", "position", sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'")),
+    at("created_at"), at("due_at"), at("ended_at", null=True),
+    sa.Column("tries", sa.Integer, nullable=False, default=0), word("last_error", null=True),
+    sa.Index("ix_webhook_deliveries_created", "created_at"),
+    sa.Index("ix_webhook_deliveries_due", "subscription_id", "subject_id", "position", sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'")),
     sa.UniqueConstraint("subscription_id", "position"),
 )  # fmt: skip
