@@ -211,13 +211,15 @@ def test_every_published_operation_is_served_or_refused_with_400(api: Api) -> No
 
 
 def test_scopes_of_served_operations_are_the_published_ones() -> None:
-    known = {(one.method, one.path.count("{"), one.path.split("{")[0]): one for one in OPERATIONS}
     wrong = []
     for route in TABLE.routes:
-        matched = [one for one in OPERATIONS if one.method == route.method and _same(one.path, route.path)]
+        matched = [
+            one
+            for one in OPERATIONS
+            if one.source == "openapi" and one.method == route.method and _same(one.path, route.path)
+        ]
         if matched and matched[0].scope != route.scope:
             wrong.append((route.method, route.path, route.scope, matched[0].scope))
-    assert known
     assert wrong == []
 
 

@@ -37,6 +37,7 @@ OWNER_OF: Final[Mapping[str, sa.ColumnElement[str]]] = {
     "contact_method": people.contact_method.c.user_id,
     "notification_rule": people.notification_rule.c.user_id,
     "session": people.session.c.user_id,
+    "api_key": people.api_key.c.user_id,
 }
 """By kind of thing, the person it belongs to."""
 

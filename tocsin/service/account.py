@@ -1,21 +1,51 @@
-"""The account itself: made once, with its owner and what every account starts with."""
+"""The account itself: made once, with its owner and what every account starts with; its settings."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from tocsin.base import ids
+from tocsin.base import ids, times
 from tocsin.base.errors import invalid
 from tocsin.service import audit, people
 from tocsin.service.audit import Deed
+from tocsin.store import account as store
+from tocsin.store import people as rows
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import account
 from tocsin.store.tables.services import priority
 
 ACCOUNT_ID: Final = "account"
+NAME_MOST: Final = 100
 
 PRIORITIES: Final = (("P1", "a8171c"), ("P2", "eb6016"), ("P3", "f9b406"), ("P4", "555555"), ("P5", "555555"))
 """Names and colours of the priorities an account starts with, most severe first (BEHAVIOUR 10)."""
+
+
+def change(tx: Tx, deed: Deed, *, name: str | None = None, time_zone: str | None = None, last_resort: Sequence[str] | None = None) -> None:
+    """Change what is given: the account's name, its zone, and who is told when nobody else can be (user ids, in order)."""
+    old = store.load(tx)
+    if name is not None and not 1 <= len(name.strip()) <= NAME_MOST:
+        raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
+    if time_zone is not None:
+        try:
+            times.zone_named(time_zone)
+        except ValueError as error:
+            raise invalid(f"Time zone {error}") from error
+    settings = dict(old.settings)
+    if last_resort is not None:
+        if unknown := [user_id for user_id in last_resort if user_id not in rows.users(tx, last_resort)]:
+            raise invalid(*(f"Last resort: there is no user {user_id}" for user_id in unknown))
+        settings["last_resort"] = list(dict.fromkeys(last_resort))
+    new = store.Account(name.strip() if name is not None else old.name, time_zone or old.time_zone, settings)
+    if not store.save(tx, new):
+        raise invalid("This installation has no account yet: run `tocsin init`")
+    reference = {"id": ACCOUNT_ID, "type": "account_reference", "summary": new.name}
+    audit.record(tx, deed, reference, before=_told(old), after=_told(new))
+
+
+def _told(kept: store.Account) -> dict[str, Any]:
+    return {"name": kept.name, "time_zone": kept.time_zone, "last_resort": list(kept.last_resort)}
 
 
 def found(
@@ -28,11 +58,11 @@ def found(
         sa.insert(account),
         {"id": ACCOUNT_ID, "name": name, "subdomain": subdomain, "time_zone": time_zone, "settings": {}, "created_at": deed.now},
     )
-    rows = [
+    priorities = [
         {"id": ids.object_id(deed.chance), "name": name_, "description": None, "color": color, "order": number, "created_at": deed.now}
         for number, (name_, color) in enumerate(PRIORITIES, start=1)
     ]
-    tx.execute(sa.insert(priority), rows)
+    tx.execute(sa.insert(priority), priorities)
     reference = {"id": ACCOUNT_ID, "type": "account_reference", "summary": name}
     audit.record(tx, deed, reference, before=None, after={"name": name, "subdomain": subdomain, "time_zone": time_zone})
     return people.create_owner(tx, deed, name=owner_name, email=owner_email, password=password, time_zone=None)

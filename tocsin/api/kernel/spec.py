@@ -151,6 +151,7 @@ class Singleton:
     update: Callable[[Call, Any], None] | None = None
     scope: str | None = None
     needs: tuple[str, str] | None = None
+    audits: bool = True
 
     @cached_property
     def envelope(self) -> type[msgspec.Struct]:

@@ -156,8 +156,8 @@ def update_singleton(spec: Singleton, call: Call) -> Reply:
     before = spec.read(call)
     spec.update(call, read_body(call, spec.envelope, spec.name))
     after = spec.read(call)
-    resource = envelope.reference_of(after)
-    audit.record(call.tx, call.deed, resource, before=before, after=after)
+    if spec.audits:
+        audit.record(call.tx, call.deed, envelope.reference_of(after), before=before, after=after)
     return envelope.wrapped(spec.name, after)
 
 
