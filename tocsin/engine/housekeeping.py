@@ -1,0 +1,42 @@
+"""The pass that removes what need not be kept any more, in small bites, and says what it removed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from tocsin.store import alerts, keeping, leases
+from tocsin.store.db import Database
+
+_log = structlog.get_logger("tocsin.housekeeping")
+
+LEASE: Final = "housekeeping"
+LASTING: Final = timedelta(minutes=2)
+BITE: Final = 500
+"""Rows of one kind removed in one transaction, so that nobody waits for the broom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept. `incidents` None: for ever."""
+
+    journal: timedelta = timedelta(days=90)
+    incidents: timedelta | None = None
+
+
+def housekeeping_pass(db: Database, now: datetime, *, node: str, keep: Keep, bite: int = BITE) -> bool:
+    """Remove one bite of each kind. True: there may be more."""
+    with db.write() as tx:
+        if not leases.hold(tx, LEASE, node, now=now, lasting=LASTING):
+            return False
+        removed = {
+            "events": keeping.forget_events(tx, now - keep.journal, bite),
+            "alerts": keeping.forget_resolved_alerts(tx, now - keep.journal, bite),
+            "early_resolves": alerts.forget_early(tx, now),
+            "sessions": keeping.forget_sessions(tx, now),
+            "incidents": keeping.forget_incidents(tx, now - keep.incidents, bite) if keep.incidents else 0,
+        }
+    if any(removed.values()):
+        _log.info("removed what need not be kept any more", **removed)
+    return bite in {removed["events"], removed["alerts"], removed["incidents"]}
