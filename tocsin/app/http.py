@@ -225,13 +225,15 @@ class _Exchange:
 
     async def receive(self) -> Message:
         if not self._is_body_over:
-            async for piece in self._pieces:
-                self._received += len(piece)
-                if self._received > MAX_EDGE_BODY:
-                    raise _TooLarge
-                return {"type": "http.request", "body": bytes(piece), "more_body": True}
-            self._is_body_over = True
-            return {"type": "http.request", "body": b"", "more_body": False}
+            try:
+                piece = await self._pieces.__anext__()  # not `async for`: it would ask for the iterator again, which is refused
+            except StopAsyncIteration:
+                self._is_body_over = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            self._received += len(piece)
+            if self._received > MAX_EDGE_BODY:
+                raise _TooLarge
+            return {"type": "http.request", "body": bytes(piece), "more_body": True}
         if self._gone is None:
             self._gone = asyncio.ensure_future(self._disconnected())
         await asyncio.shield(self._gone)

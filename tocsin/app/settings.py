@@ -153,7 +153,7 @@ class Settings:
         one_of("all", "web", "engine"), "all",
         "What this process does: `web` (gate, API, pages), `engine` (passes), or `all`. On SQLite only `all`.",
     )  # fmt: skip
-    node: str = setting(text, "", "This node's name in leases and logs.", default_words="the host's name and the process number")
+    node: str = setting(text, "", "This node's name in leases and logs.", default_words="the host's name (on PostgreSQL with the process number)")
     smtp_host: str = setting(text, "", "The mail server that pages by e-mail go through. Without it there is no e-mail.")
     smtp_port: int = setting(whole, 587, "The mail server's port.")
     smtp_security: str = setting(
@@ -168,6 +168,9 @@ class Settings:
     twilio_account: str = setting(text, "", "The account's SID at the SMS and voice provider. Without it there is no SMS and no voice.")
     twilio_token: str = setting(text, "", "The account's token at the SMS and voice provider.", is_secret=True)
     twilio_from: str = setting(text, "", "The number that SMS and calls come from, like +15005550006.")
+    webhook_secret: str = setting(
+        text, "", "The secret that pages by webhook are signed with, so that their receiver can tell who sent them.", is_secret=True
+    )
     allow_private: tuple[str, ...] = setting(
         networks, (),
         "Private networks that webhooks and channels may call: `yes` for all, or networks like `10.0.0.0/8`, separated by "
@@ -198,8 +201,8 @@ class Settings:
 
     @property
     def node_name(self) -> str:
-        """`node`, told or made."""
-        return self.node or f"{socket.gethostname()}-{os.getpid()}"
+        """`node`, told or made: stable over restarts where one process has the database for itself."""
+        return self.node or (f"{socket.gethostname()}-{os.getpid()}" if self.database else socket.gethostname())
 
 
 def rules() -> dict[str, Rule]:

@@ -1,0 +1,286 @@
+"""The command line.
+
+Exit codes: 0 done · 1 refused or failed, with the reason on stderr · 2 wrong words (what was typed) ·
+3 wrong settings · 4 this installation is not ready (not set up, or a database of another shape) ·
+5 the doctor found something to mend.
+"""
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import httpx
+import sqlalchemy as sa
+
+from tocsin.app import doctor as the_doctor
+from tocsin.app import logs, wire
+from tocsin.app import settings as told
+from tocsin.app.http import AddressTaken, Listener
+from tocsin.app.premises import NotReady, Premises, open_up, set_up
+from tocsin.app.tls import TlsTrouble
+from tocsin.base import ids, json
+from tocsin.base.errors import Refusal
+from tocsin.core.permission import HOUSE
+from tocsin.service import account, people
+from tocsin.service.audit import Deed
+from tocsin.store import people as store_people
+
+REFUSED: Final = 1
+WRONG_SETTINGS: Final = 3
+NOT_READY: Final = 4
+TO_MEND: Final = 5
+
+PASSWORD_LENGTH: Final = 20
+SEND_SECONDS: Final = 10.0
+"""How long `send` waits for an answer."""
+
+
+class Said(click.ClickException):
+    """An end with words on stderr and a code."""
+
+    def __init__(self, words: str, code: int) -> None:
+        super().__init__(words)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"tocsin: {self.message}", file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """All commands; what may go wrong in any of them becomes words and an exit code, without a trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except told.WrongSettings as error:
+            raise Said("wrong settings:\n  " + "\n  ".join(error.problems), WRONG_SETTINGS) from error
+        except NotReady as error:
+            raise Said(str(error), NOT_READY) from error
+        except sa.exc.OperationalError as error:
+            raise Said(f"the database does not answer: {error.orig}", NOT_READY) from error
+        except (AddressTaken, TlsTrouble) as error:
+            raise Said(str(error), REFUSED) from error
+        except Refusal as refusal:
+            raise Said("; ".join([refusal.message, *map(str, refusal.errors)]), REFUSED) from refusal
+
+
+as_json = click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for machines.")
+
+
+@click.group(cls=Commands, epilog="Settings come from the environment: `tocsin settings` lists them. Exit codes: docs/COMMANDS.md.")
+@click.version_option(package_name="tocsin")
+def main() -> None:
+    """Tocsin: incidents, on-call and paging."""
+
+
+def _answer(is_json: bool, facts: Any, words: str) -> None:
+    """Say the facts to a machine or the words to a person."""
+    click.echo(json.pretty(facts) if is_json else words)
+
+
+def _deed(premises: Premises) -> Deed:
+    """What the command line does, it does as the house itself."""
+    return Deed(actor=HOUSE, now=premises.clock(), chance=premises.chance, request_id=ids.uuid_text(premises.chance))
+
+
+# ------------------------------------------------------------------------------------------------------- an installation
+
+
+@main.command()
+@click.option("--email", help="The owner's e-mail address; needed the first time.")
+@click.option("--name", default="Owner", show_default=True, help="The owner's name.")
+@click.option("--account", "account_name", default="Tocsin", show_default=True, help="What this installation is called.")
+@click.option("--time-zone", default="Etc/UTC", show_default=True, help="The account's time zone, like Europe/Paris.")
+@click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with the owner's password; otherwise one is made and shown once.")
+@as_json
+def init(email: str | None, name: str, account_name: str, time_zone: str, password_file: Path | None, *, is_json: bool) -> None:
+    """Set up this installation: folder, master key, database, owner and a first key. Again: brings the database up to date."""
+    logs.set_up("warning", "auto")
+    premises, done = set_up(told.read())
+    facts: dict[str, Any] = {"done": done, "owner": None}
+    with premises.db.read() as tx:
+        owner = store_people.owner(tx)
+    if owner is None:
+        if not email:
+            raise Said("who owns this installation? Give --email (and --name)", 2)
+        facts["owner"] = _first_owner(premises, email, name, account_name, time_zone, password_file)
+        done.append(f"made the account {account_name} and its owner {email}")
+    lines = [f"  {step}" for step in done] or ["  nothing was to do"]
+    if facts["owner"]:
+        lines += ["", "Keep these; they are not shown again:"]
+        lines += [f"  {what:<9} {secret}" for what, secret in facts["owner"].items()]
+        lines += ["", "Next: `tocsin serve`, and `tocsin doctor` says what is still missing."]
+    _answer(is_json, facts, "\n".join(lines))
+    premises.db.close()
+
+
+def _first_owner(
+    premises: Premises, email: str, name: str, account_name: str, time_zone: str, password_file: Path | None
+) -> dict[str, str]:
+    """Make the account and its owner; their address, password (when it was made here) and first key."""
+    password = password_file.read_text(encoding="utf-8").strip() if password_file else ids.token(premises.chance, PASSWORD_LENGTH)
+    deed = _deed(premises)
+    with premises.db.write() as tx:
+        owner_id = account.found(
+            tx, deed, name=account_name, subdomain="tocsin", owner_name=name, owner_email=email, password=password, time_zone=time_zone
+        )
+        key = people.create_key(tx, deed, premises.seals, label="first key", user_id=owner_id)
+    return {"e-mail": email, **({} if password_file else {"password": password}), "API key": key.text}
+
+
+@main.command()
+def serve() -> None:
+    """Serve events, the API and the pages, and run the engine, until stopped."""
+    settings = told.read()
+    logs.set_up(settings.log_level, settings.log_format)
+    premises = open_up(settings)
+
+    def ready(served: list[Listener]) -> None:
+        where = ", ".join(listener.url for listener in served) or "no address: this node runs the engine only"
+        click.echo(f"tocsin: ready on {where}", err=True)
+
+    try:
+        asyncio.run(wire.serve(premises, on_ready=ready))
+    finally:
+        premises.db.close()
+
+
+@main.command()
+@as_json
+def doctor(*, is_json: bool) -> None:
+    """Look at everything an installation needs, and say how to mend what is wrong."""
+    logs.set_up("error", "auto")
+    premises = open_up(told.read())
+    found = the_doctor.examine(premises)
+    premises.db.close()
+    marks = {the_doctor.Level.WELL: "  well", the_doctor.Level.CARE: "  care", the_doctor.Level.BAD: "  BAD "}
+    lines = []
+    for one in found:
+        lines.append(f"{marks[one.level]}  {one.what}: {one.seen}")
+        if one.mend:
+            lines.append(f"          → {one.mend}")
+    _answer(is_json, found, "\n".join(lines))
+    if any(one.level is the_doctor.Level.BAD for one in found):
+        sys.exit(TO_MEND)
+
+
+@main.command()
+@click.option("--markdown", is_flag=True, help="As the page docs/SETTINGS.md.")
+@as_json
+def settings(*, markdown: bool, is_json: bool) -> None:
+    """List every setting and what it is now; secrets are not shown."""
+    if markdown:
+        click.echo(told.documentation(), nl=False)
+        return
+    now = told.read()
+    facts = {}
+    for name, rule in told.rules().items():
+        value = getattr(now, name.removeprefix(told.PREFIX).lower())
+        shown = str(value) if value not in {None, "", ()} else ""
+        facts[name] = ("(set)" if shown else "") if rule.is_secret else shown
+    _answer(is_json, facts, "\n".join(f"{name:<24} {value or '(' + told.rules()[name].default_words + ')'}" for name, value in facts.items()))
+
+
+# ---------------------------------------------------------------------------------------------------------------- keys
+
+
+@main.group()
+def key() -> None:
+    """Make and revoke API keys."""
+
+
+@key.command()
+@click.option("--user", "email", help="Whose key it is, by e-mail address.")
+@click.option("--account", "is_account", is_flag=True, help="A key of the account.")
+@click.option("--label", default="from the command line", show_default=True, help="What it is for.")
+@click.option("--read-only", is_flag=True, help="It may look at everything and change nothing.")
+@click.option("--days", type=click.IntRange(1), help="After how many days it ends by itself.")
+@as_json
+def create(email: str | None, label: str, days: int | None, *, is_account: bool, read_only: bool, is_json: bool) -> None:
+    """Make a key and print it alone; it is shown this once."""
+    if bool(email) == is_account:
+        raise Said("say either --user EMAIL or --account", 2)
+    premises = open_up(told.read())
+    deed = _deed(premises)
+    ends = deed.now + timedelta(days=days) if days else None
+    with premises.db.write() as tx:
+        user = store_people.user_by_email(tx, email) if email else None
+        if email and user is None:
+            raise Said(f"nobody here has the address {email}", REFUSED)
+        made = people.create_key(
+            tx, deed, premises.seals, label=label, user_id=user.id if user else None, is_read_only=read_only, expires_at=ends
+        )
+    premises.db.close()
+    _answer(is_json, {"id": made.id, "key": made.text}, made.text)
+
+
+@key.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """End a key, by its id."""
+    premises = open_up(told.read())
+    with premises.db.write() as tx:
+        people.revoke_key(tx, _deed(premises), key_id)
+    premises.db.close()
+
+
+# -------------------------------------------------------------------------------------------------------------- events
+
+
+@main.command()
+@click.argument("summary", required=False)
+@click.option("--key", "routing_key", required=True, help="The routing key: which service it is for.")
+@click.option("--action", type=click.Choice(["trigger", "acknowledge", "resolve"]), default="trigger", show_default=True)
+@click.option("--dedup-key", help="What it is about; made anew for a trigger that has none.")
+@click.option("--severity", type=click.Choice(["critical", "error", "warning", "info"]), default="critical", show_default=True)
+@click.option("--source", default="the command line", show_default=True, help="What is wrong: a host, a service.")
+@click.option("--detail", "details", multiple=True, metavar="NAME=VALUE", help="Something more about it; may be said again.")
+@click.option("--to", help="The address of a Tocsin; this installation's own when nothing is said.")
+@as_json
+def send(
+    summary: str | None, routing_key: str, action: str, dedup_key: str | None, severity: str, source: str,
+    details: tuple[str, ...], to: str | None, *, is_json: bool,
+) -> None:  # fmt: skip
+    """Send an event to a running Tocsin and print its deduplication key."""
+    if action == "trigger" and not summary:
+        raise Said("what happened? Say it as SUMMARY", 2)
+    if wrong := [detail for detail in details if "=" not in detail]:
+        raise Said(f"a detail is NAME=VALUE, and this is not: {wrong[0]}", 2)
+    event: dict[str, Any] = {"routing_key": routing_key, "event_action": action}
+    if dedup_key:
+        event["dedup_key"] = dedup_key
+    if action == "trigger":
+        custom = dict(detail.split("=", 1) for detail in details)
+        event["payload"] = {"summary": summary, "severity": severity, "source": source, "custom_details": custom}
+    base, trust = (to.rstrip("/"), True) if to else wire.own_address(told.read())
+    try:
+        answer = httpx.post(f"{base}/v2/enqueue", json=event, timeout=SEND_SECONDS, verify=trust, trust_env=False)
+    except httpx.HTTPError as error:
+        raise Said(f"{base} does not answer: {error}", REFUSED) from error
+    if answer.status_code != 202:
+        raise Said(f"{base} refused the event ({answer.status_code}): {answer.text}", REFUSED)
+    facts = answer.json()
+    _answer(is_json, facts, facts["dedup_key"])
+
+
+@main.command()
+@click.option("--missing", is_flag=True, help="Only those that are not served yet.")
+@as_json
+def operations(*, missing: bool, is_json: bool) -> None:
+    """List every operation of PagerDuty's API, and which of them this Tocsin serves."""
+    table = wire.make_table()
+    facts = [
+        *({"method": route.method, "path": route.path, "served": True} for route in table.routes if not missing),
+        *({"method": known.method, "path": known.path, "served": False} for known in table.unimplemented),
+    ]
+    facts.sort(key=lambda fact: (str(fact["path"]), str(fact["method"])))
+    lines = [f"{'served ' if fact['served'] else 'missing'} {fact['method']:<6} {fact['path']}" for fact in facts]
+    lines.append(f"{len(table.routes)} served, {len(table.unimplemented)} missing")
+    _answer(is_json, facts, "\n".join(lines))

@@ -1,0 +1,240 @@
+"""Puts the house together: gate, API, pages, engine and channels on one database, served until told to stop.
+
+Laws:
+1. Every part gets what it needs as arguments; nothing below this floor looks for it.
+2. Stopping goes in the order of the flow: no new connections, streams end, passes finish their batch, then the database.
+3. Both signals (TERM and INT) stop gracefully; a second one ends at once.
+"""
+
+import asyncio
+import fcntl
+import signal
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tocsin.api import edge, vitals
+from tocsin.api.gate import Gate
+from tocsin.api.kernel.call import House
+from tocsin.api.kernel.routes import Table
+from tocsin.api.resources.roll import DECLARED
+from tocsin.app import http, tls
+from tocsin.app.premises import NotReady, Premises
+from tocsin.app.settings import Address, Settings
+from tocsin.channels.spec import Smtp, Twilio
+from tocsin.engine.deliver import Courier, Delivery
+from tocsin.engine.ingest import ingest_pass
+from tocsin.engine.run import Engine, Pass
+from tocsin.engine.timers import timers_pass
+from tocsin.service.ingest import Ingest
+from tocsin.web import app as web
+from tocsin.web.pages import roll
+from tocsin.web.visit import PREFIX, WebSettings
+
+_log = structlog.get_logger("tocsin.app")
+
+TLS_FOLDER: Final = "tls"
+"""Where in the data folder certificates are kept."""
+
+
+def make_table() -> Table:
+    """Every operation of the API, served or known to be missing."""
+    return Table(DECLARED)
+
+
+def make_passes(premises: Premises) -> list[Pass]:
+    """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
+    db, chance, node = premises.db, premises.chance, premises.settings.node_name
+
+    def ingest(now: datetime) -> bool:
+        return ingest_pass(db, now, node=node, chance=chance)
+
+    def timers(now: datetime) -> bool:
+        return timers_pass(db, now, chance=chance)
+
+    return [
+        Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
+        Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
+    ]
+
+
+def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGIApp:
+    """Everything but events, as one ASGI application: what machines ask of our health, the pages, and the API."""
+    db, seals, clock, chance = premises.db, premises.seals, premises.clock, premises.chance
+    base_url = premises.settings.public_url
+    api = edge.make_app(make_table(), House(db=db, seals=seals, chance=chance, base_url=base_url), clock)
+    pages = web.make_app(db, seals, WebSettings(base_url=base_url), clock=clock, chance=chance)
+    asked: Mapping[str, Callable[[], vitals.Answer]] = {
+        "/healthz": vitals.healthz,
+        "/readyz": lambda: vitals.readyz(db, clock(), failing),
+        "/metrics": lambda: vitals.metrics(db, clock()),
+    }
+    bare = tuple(page.path.partition("{")[0] for page in roll.PAGES if page.is_bare)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path in asked:
+            status, kind, body = await run_in_threadpool(asked[path])
+            await Response(body, status, media_type=kind)(scope, receive, send)
+        elif is_for_pages(path, scope["headers"], bare):
+            await pages(scope, receive, send)
+        else:
+            await api(scope, receive, send)
+
+    return app
+
+
+def is_for_pages(path: str, headers: Sequence[tuple[bytes, bytes]], bare: Sequence[str]) -> bool:
+    """Whether a request is for the pages rather than for the API, with which they share a root.
+
+    The pages have their own prefix, a few addresses of their own (`bare`), and what a browser asks for at an address that
+    the API gives as `html_url`.
+    """
+    if path in {"/", PREFIX, "/favicon.ico"} or path.startswith((f"{PREFIX}/", *bare)):
+        return True
+    plain = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    return "text/html" in plain.get("accept", "") and not edge.is_api_request(path, plain)
+
+
+def delivery(settings: Settings) -> Delivery:
+    """What the courier is told."""
+    host = urlsplit(settings.public_url).hostname or "localhost"
+    return Delivery(
+        node=settings.node_name,
+        public_url=settings.public_url,
+        allowed_networks=settings.allow_private,
+        webhook_secret=settings.webhook_secret,
+        smtp=Smtp(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            sender=settings.smtp_from or f"tocsin@{host}",
+            username=settings.smtp_user or None,
+            password=settings.smtp_password or None,
+            security=settings.smtp_security,
+        )
+        if settings.smtp_host
+        else None,
+        twilio=Twilio(
+            account_sid=settings.twilio_account,
+            auth_token=settings.twilio_token,
+            from_number=settings.twilio_from,
+            base_url=settings.twilio_url,
+        )
+        if settings.twilio_account
+        else None,
+    )
+
+
+def certificate(settings: Settings, now: datetime) -> tls.Certificate:
+    """The certificate HTTPS is served with: the own one, or one made (or renewed) by our authority. Raises TlsTrouble."""
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        return tls.own_certificate(settings.tls_certificate, settings.tls_key, now=now)
+    public = urlsplit(settings.base_url).hostname if settings.base_url else None
+    names = (*settings.tls_names, *((public,) if public else ()))
+    return tls.local_certificate(settings.data / TLS_FOLDER, now=now, names=names)
+
+
+def listeners(settings: Settings, now: datetime) -> list[http.Listener]:
+    """The addresses the settings ask for. Raises TlsTrouble when HTTPS is wanted and its certificate cannot be used."""
+    found = []
+    if settings.http is not None:
+        found.append(http.Listener(settings.http.host, settings.http.port))
+    if settings.https is not None:
+        made = certificate(settings, now)
+        found.append(http.Listener(settings.https.host, settings.https.port, made.certificate, made.key))
+    return found
+
+
+def own_address(settings: Settings) -> tuple[str, ssl.SSLContext | bool]:
+    """Where a program on this machine finds this installation, and what it should trust there."""
+    if settings.http is not None:
+        return f"http://{local(settings.http)}", True
+    if settings.https is None:
+        return settings.public_url, True
+    authority = settings.data / TLS_FOLDER / "authority.crt"
+    trust = ssl.create_default_context(cafile=str(authority)) if authority.exists() else True
+    return f"https://{local(settings.https)}", trust
+
+
+def local(served: Address) -> Address:
+    """How an address that is served is reached from this machine."""
+    return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(served.host, served.host), served.port)  # noqa: S104
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """On a database that belongs to one process: make sure this is the one. Raises NotReady when another is at work."""
+    if settings.database:
+        yield
+        return
+    with (settings.data / "serving.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise NotReady(f"another Tocsin already serves from {settings.data}: stop it, or give this one its own TOCSIN_DATA") from error
+        yield
+
+
+async def serve(premises: Premises, *, on_ready: Callable[[list[http.Listener]], None] = lambda _served: None) -> None:
+    """Run this installation until a signal stops it; `on_ready` hears where it is served.
+
+    Raises AddressTaken when an address is another's, TlsTrouble when a certificate cannot be used, NotReady when another
+    process serves from the same folder.
+    """
+    with alone(premises.settings):
+        await _serve(premises, on_ready)
+
+
+async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], None]) -> None:
+    settings = premises.settings
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    stopping = http.Stopping()
+    ingest = Ingest(premises.db, clock=premises.clock, chance=premises.chance)
+    engine = Engine(make_passes(premises) if settings.role != "web" else (), premises.clock, premises.db.bell)
+    courier = Courier(
+        premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.chance
+    )
+    gate = Gate(ingest, http.as_rsgi(make_edge(premises, partial(_failing, engine)), stopping), chance=premises.chance)
+    served = listeners(settings, premises.clock()) if settings.role != "engine" else []
+    await ingest.start()
+    try:
+        engine.start()
+        if settings.role != "web":
+            await asyncio.to_thread(courier.start)
+        if served:
+            await http.serve(gate, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
+        else:
+            on_ready(served)
+            await stop.wait()
+    finally:
+        await ingest.stop()
+        if not await asyncio.to_thread(engine.stop):
+            _log.warning("a pass did not finish its batch in time; what it held is undone and done again after the next start")
+        if not await asyncio.to_thread(courier.stop):
+            _log.warning("messages under way were not recorded in time; they are sent again after the next start, under the same keys")
+
+
+def _failing(engine: Engine) -> dict[str, str]:
+    return {name: health.last_error for name, health in engine.health.items() if health.last_error}
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def asked(number: signal.Signals) -> None:
+        _log.info("stopping", signal=number.name)
+        stop.set()
+        loop.remove_signal_handler(number)  # the second one ends at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked, number)
