@@ -15,7 +15,7 @@ _CY = Agent("user_reference", CY.id, CY.name)
 def tell(stage: Stage) -> dict[str, str]:
     """Let things happen; answers the addresses of the pages by name."""
     minutes = lambda n: timedelta(minutes=n)  # noqa: E731
-    stage.open_incident("PCHECK1", "Card payments fail: 38 % of orders in Lyon return 502", ago=minutes(4))
+    fresh = stage.open_incident("PCHECK1", "Card payments fail: 38 % of orders in Lyon return 502", ago=minutes(4))
     slow = stage.open_incident("PLEDGER", "Ledger writes take longer than 2 s at the 99th percentile", ago=minutes(26))
     cert = stage.open_incident("PEDGE01", "Certificate of shop.example.org ends in 6 days", urgency=Urgency.LOW, ago=minutes(190))
     old = stage.open_incident("PCHECK1", "Synthetic order in Marseille timed out", ago=minutes(1500))
@@ -25,4 +25,4 @@ def tell(stage: Stage) -> dict[str, str]:
         desk.change_priority(slow.id, _BO, "website", "PPRIO02")
         desk.snooze(cert.id, _CY, "website", 86_400)
         desk.resolve(old.id, _BO, "website", "Rolled back the release")
-    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}
+    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}

@@ -11,11 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tocsin.base.errors import not_found
+from tocsin.core.alert import Outcome
 from tocsin.core.incident import Incident
 from tocsin.core.permission import Actor
 from tocsin.service import access
 from tocsin.store import dialect, incidents
 from tocsin.store.db import Tx
+from tocsin.store.tables import engine as engine_tables
 from tocsin.store.tables import incidents as incident_tables
 from tocsin.store.tables import people as people_tables
 from tocsin.store.tables import services as service_tables
@@ -164,3 +167,84 @@ def priorities(tx: Tx) -> Sequence[sa.Row[Any]]:
     """The priorities, most severe first."""
     table = service_tables.priority
     return tx.rows(sa.select(table).order_by(table.c.order, table.c.id))
+
+
+# --- The event journal -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WantedEvents:
+    """Which events of the journal somebody wants to see; `before` is the id of the last one of the page before."""
+
+    words: str = ""
+    outcome: str = ""
+    service_id: str = ""
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvents:
+    """One page of the journal, newest first; `next` asks for the one after it."""
+
+    rows: Sequence[sa.Row[Any]]
+    next: str
+
+
+def _visible_events(actor: Actor) -> list[sa.ColumnElement[bool]]:
+    """Events are seen by whoever sees their service; those of no service by whoever sees all services."""
+    inbox = engine_tables.inbox
+    visible = access.visible(actor, "service")
+    if visible is None:
+        return []
+    return [inbox.c.service_id.in_(sa.select(service_tables.service.c.id).where(visible))]
+
+
+def list_events(tx: Tx, actor: Actor, wanted: WantedEvents) -> FoundEvents:
+    """The journal, newest first."""
+    inbox = engine_tables.inbox
+    columns = [column for column in inbox.c if column.name != "raw"]
+    statement = sa.select(*columns).where(*_visible_events(actor))
+    if wanted.words:
+        is_key = inbox.c.dedup_key == wanted.words
+        statement = statement.where(sa.or_(is_key, dialect.contains(inbox.c.summary, wanted.words), dialect.contains(inbox.c.reason, wanted.words)))
+    if wanted.outcome:
+        waits = wanted.outcome == "waiting"
+        statement = statement.where(inbox.c.outcome.is_(None) if waits else inbox.c.outcome == wanted.outcome)
+    if wanted.service_id:
+        statement = statement.where(inbox.c.service_id == wanted.service_id)
+    last = tx.one(sa.select(inbox.c.received_at, inbox.c.id).where(inbox.c.id == wanted.before)) if wanted.before else None
+    if last is not None:
+        is_older = sa.and_(inbox.c.received_at == last.received_at, inbox.c.id < last.id)
+        statement = statement.where(sa.or_(inbox.c.received_at < last.received_at, is_older))
+    rows = tx.rows(statement.order_by(inbox.c.received_at.desc(), inbox.c.id.desc()).limit(PAGE_LENGTH + 1))
+    shown = rows[:PAGE_LENGTH]
+    return FoundEvents(shown, shown[-1].id if len(rows) > PAGE_LENGTH else "")
+
+
+def event(tx: Tx, actor: Actor, event_id: str) -> sa.Row[Any]:
+    """One event with its raw body. Raises 404 when there is none that this actor may know of."""
+    inbox = engine_tables.inbox
+    row = tx.one(sa.select(inbox).where(inbox.c.id == event_id, *_visible_events(actor)))
+    if row is None:
+        raise not_found("Event")
+    return row
+
+
+def journal_mark(tx: Tx) -> object:
+    """A value that changes when an event is accepted or worked off."""
+    inbox = engine_tables.inbox
+    newest = tx.one(sa.select(inbox.c.id).order_by(inbox.c.received_at.desc(), inbox.c.id.desc()).limit(1))
+    waiting = tx.scalar(sa.select(sa.func.count()).select_from(inbox).where(inbox.c.outcome.is_(None)))
+    return (newest.id if newest is not None else "", waiting)
+
+
+def event_outcomes() -> list[tuple[str, str]]:
+    """What can become of an event, to choose from: stored name and words."""
+    return [(outcome.value, outcome.value.replace("_", " ").capitalize()) for outcome in Outcome]
+
+
+def incident_numbers(tx: Tx, ids: Iterable[str]) -> dict[str, int]:
+    """Incident numbers by id."""
+    incident = incident_tables.incident
+    rows = tx.rows(sa.select(incident.c.id, incident.c.number).where(incident.c.id.in_(sorted(set(ids)))))
+    return {row.id: row.number for row in rows}

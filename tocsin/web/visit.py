@@ -19,10 +19,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from tocsin.base import ids
 from tocsin.base.clock import Clock
 from tocsin.base.errors import unauthorized
 from tocsin.base.secret import Seals
 from tocsin.core.permission import Actor
+from tocsin.service.audit import Deed
 from tocsin.service.sessions import Lifetimes
 from tocsin.store.db import Database, Tx
 from tocsin.store.sessions import Session
@@ -80,6 +82,12 @@ class Visit:
         if self.actor is None:
             raise unauthorized()
         return self.actor
+
+    @property
+    def deed(self) -> Deed:
+        """The person doing something, for what changes configuration and leaves an audit record."""
+        client = self.request.client
+        return Deed(self.who, self.now, self.front.chance, ids.uuid_text(self.front.chance), client.host if client else None)
 
     @property
     def here(self) -> str:

@@ -1,0 +1,117 @@
+"""Pages of the services: how each stands, who is on call for it, and how a monitor reaches it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.responses import Response
+
+from tocsin.core import permission
+from tocsin.core.permission import CREATE, UPDATE, Thing
+from tocsin.service import access, browsing, story
+from tocsin.service import services as deeds
+from tocsin.service.browsing import Wanted
+from tocsin.store import events, incidents, policies, services
+from tocsin.store.db import Tx
+from tocsin.store.tables.services import integration, service
+from tocsin.web.visit import PREFIX, Page, View, Visit
+
+STATES = {"critical": ("triggered", "Incident open"), "warning": ("acknowledged", "Somebody is on it"), "active": ("resolved", "All is well")}
+"""How a service stands, by PagerDuty's word for it: our state and words."""
+
+
+def list_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
+    rows = browsing.services(tx, visit.who)
+    ids = [row.id for row in rows]
+    known = policies.load(tx, {row.escalation_policy_id for row in rows})
+    first = {policy.id: _first_people(tx, policy, visit) for policy in known.values()}
+    status = incidents.status_of_services(tx, ids) if ids else {}
+    order = {"critical": 0, "warning": 1, "active": 2}
+    return {
+        "rows": sorted(rows, key=lambda row: (row.is_disabled, order[status[row.id]])),
+        "status": status,
+        "states": STATES,
+        "policies": known,
+        "first": first,
+        "last_at": incidents.last_incident_at(tx, ids) if ids else {},
+        "ways": {id_: len(found) for id_, found in services.integrations_of(tx, ids).items()} if ids else {},
+        "may_create": permission.may(visit.who, CREATE, Thing("service")).allowed,
+        "choices": browsing.policies(tx, visit.who),
+        "user_name": browsing.user_names(tx),
+    }
+
+
+def _first_people(tx: Tx, policy: Any, visit: Visit) -> list[str]:
+    """Who would be paged first now."""
+    ladder = story.ladder_of(tx, policy, visit.now)
+    found = next((rung.people for rung in ladder.rungs if rung.people), ())
+    return [person.user_id for person in found]
+
+
+def list_mark(_visit: Visit, tx: Tx) -> object:
+    return events.last_position(tx)
+
+
+def create(visit: Visit) -> Response:
+    entry = visit.entry
+    name = entry.text("name", "a name", least=1)
+    policy_id = entry.typed("policy")
+    if not policy_id:
+        entry.problem("policy", "Choose who is paged for it")
+    if not entry.is_good:
+        with visit.front.db.read() as tx:
+            return visit.page("services.html", list_facts(visit, tx), status=422)
+    with visit.front.db.write() as tx:
+        access.allow(visit.who, CREATE, Thing("service"))
+        words = entry.text("description", "a description", most=1024)
+        service_id = deeds.create_service(tx, visit.deed, name=name, escalation_policy_id=policy_id, description=words or None)
+        deeds.add_integration(tx, visit.deed, service_id, name="Events API v2")
+    return visit.go(f"{PREFIX}/services/{service_id}", said=f"{name} is there, with a first key")
+
+
+def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
+    row = access.find(tx, visit.who, "service", service, visit.segment("id"))
+    policy = policies.load(tx, [row.escalation_policy_id])[row.escalation_policy_id]
+    found = browsing.list_incidents(tx, visit.who, Wanted(status="all", service_id=row.id)).incidents
+    return {
+        "service": row,
+        "policy": policy,
+        "ladder": story.ladder_of(tx, policy, visit.now),
+        "state": STATES[incidents.status_of_services(tx, [row.id])[row.id]],
+        "recent": found[:10],
+        "ways": services.integrations_of(tx, [row.id])[row.id],
+        "user_name": browsing.user_names(tx),
+        "may_change": permission.may(visit.who, UPDATE, access.thing_of("service", row)).allowed,
+        "base_url": visit.front.settings.base_url,
+    }
+
+
+def act(visit: Visit) -> Response:
+    """Add or remove a way in; turn the service off or on."""
+    service_id, entry = visit.segment("id"), visit.entry
+    here = f"{PREFIX}/services/{service_id}"
+    verb = entry.typed("do")
+    with visit.front.db.write() as tx:
+        row = access.find(tx, visit.who, "service", service, service_id, UPDATE)
+        if verb == "add":
+            name = entry.text("name", "a name for the sender", least=1)
+            if not entry.is_good:
+                return visit.go(here, said="Give the sender a name, like Prometheus")
+            made = deeds.add_integration(tx, visit.deed, service_id, name=name)
+            return visit.go(f"{here}#{made}", said=f"{name} has a key of its own now")
+        if verb == "remove":
+            way = tx.one(sa.select(integration).where(integration.c.id == entry.typed("way"), integration.c.service_id == service_id))
+            if way is None:
+                return visit.go(here, said="That way in is gone already")
+            deeds.remove_integration(tx, visit.deed, way.id)
+            return visit.go(here, said=f"{way.name} is closed: its key opens nothing any more")
+        if verb in {"disable", "enable"}:
+            deeds.change_service(tx, visit.deed, service_id, {"is_disabled": verb == "disable"})
+            return visit.go(here, said=f"{row.name} is {'off: its events page nobody' if verb == 'disable' else 'on again'}")
+    return visit.go(here)
+
+
+PAGES = (
+    Page("/services", View("services.html", list_facts, list_mark), create),
+    Page("/services/{id}", View("service.html", one_facts, list_mark), act),
+)
