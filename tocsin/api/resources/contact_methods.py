@@ -18,7 +18,7 @@ from tocsin.base.errors import invalid
 from tocsin.service import people
 from tocsin.store.tables.people import contact_method, user
 
-_IRREGULAR: Final[Mapping[str, str]] = {"push": "push_notification_contact_method", "voice": "phone_contact_method"}
+_IRREGULAR: Final[Mapping[str, str]] = {"push": "push_notification_contact_method"}
 _REDACTED: Final = "****"
 
 
