@@ -37,6 +37,8 @@ QUEUE_SECONDS: Final = 10.0
 """How long a batch waits for this process's other writers before its senders are told to come again."""
 MAX_WAITING: Final = 20_000
 """Requests that may wait for a commit at once; further ones are told to come again."""
+MAX_LOOKS: Final = 8
+"""Rounds of the event loop that a commit waits while each round brings more requests; alone it waits for one."""
 MAX_KEYS: Final = 100_000
 """Routing keys remembered at once; beyond it all are forgotten and looked up again."""
 
@@ -73,6 +75,8 @@ class Ingest:
         self._alone: deque[_Request] = deque()
         self._is_committing = False
         self._is_turn_due = False
+        self._seen = 0
+        self._looks = 0
         self._ways: dict[str, tuple[float, inbox.Way | None]] = {}
         self._asking: dict[str, asyncio.Task[inbox.Way | None]] = {}
         self._unwritten: Counter[tuple[str, str, str]] = Counter()
@@ -122,6 +126,12 @@ class Ingest:
 
     def _turn(self) -> None:
         """Commit everybody who waits: here and now if that is quick and nobody else is writing, else in the thread."""
+        if len(self._requests) > self._seen and self._looks < MAX_LOOKS:  # others are just arriving: take them along
+            self._seen = len(self._requests)
+            self._looks += 1
+            self._loop.call_soon(self._turn)
+            return
+        self._seen = self._looks = 0
         self._is_turn_due = False
         batch = self._take_batch()
         if not batch:

@@ -8,6 +8,7 @@ Laws:
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -19,7 +20,11 @@ InboxTuple = tuple[str, int, int, str, str, str | None, str | None, str | None, 
 """id, received_at and arrival (see store/inbox.py), routing_key, reader, action, dedup_key, summary, raw."""
 
 _COLUMNS: Final = "id, received_at, arrival, routing_key, reader, action, dedup_key, summary, raw"
-_APPEND: Final = f"INSERT INTO inbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_MOST_ROWS: Final = 64
+_APPEND: Final = [f"INSERT INTO inbox ({_COLUMNS}) VALUES " + ", ".join([_ROW] * size) for size in range(_MOST_ROWS + 1)]  # noqa: S608 - constants only
+"""The statement for each number of rows. One statement for many rows, because the driver hands the interpreter over to
+other threads and takes it back once a statement: with one a row, a batch under load spends most of its time on that."""
 _COPY: Final = f"COPY inbox ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES: Final = ("text", "int8", "int8", "text", "text", "text", "text", "text", "bytea")
 _KEPT: Final = "SELECT 1 FROM inbox WHERE id = %s"
@@ -102,7 +107,9 @@ class _InFile(_Connected):
             self._drop()
             raise NotKept(str(error)) from error
         try:
-            cursor.executemany(_APPEND, rows)
+            for at in range(0, len(rows), _MOST_ROWS):
+                part = rows[at : at + _MOST_ROWS]
+                cursor.execute(_APPEND[len(part)], [*chain.from_iterable(part)])
             cursor.execute("COMMIT")
         except self._error as error:
             self._drop()  # closing undoes whatever was begun
