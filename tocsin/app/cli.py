@@ -16,7 +16,7 @@ import httpx
 import sqlalchemy as sa
 
 from tocsin.app import doctor as the_doctor
-from tocsin.app import logs, wire
+from tocsin.app import logs, rota, wire
 from tocsin.app import settings as told
 from tocsin.app.http import AddressTaken, Listener
 from tocsin.app.premises import NotReady, Premises, open_up, set_up
@@ -268,6 +268,31 @@ def send(
         raise Said(f"{base} refused the event ({answer.status_code}): {answer.text}", REFUSED)
     facts = answer.json()
     _answer(is_json, facts, facts["dedup_key"])
+
+
+# --------------------------------------------------------------------------------------------------------------- asking
+
+
+@main.command()
+@click.option("--policy", "wanted", help="Only this escalation policy, by name or id.")
+@as_json
+def oncall(wanted: str | None, *, is_json: bool) -> None:
+    """Who is on call now, on each level of each escalation policy."""
+    premises = open_up(told.read())
+    with premises.db.read() as tx:
+        facts = rota.now_on_call(tx, premises.clock(), wanted)
+    premises.db.close()
+    if wanted and not facts:
+        raise Said(f"there is no escalation policy {wanted}", REFUSED)
+    lines = []
+    for policy in facts:
+        lines.append(policy.name)
+        for number, level in enumerate(policy.levels, start=1):
+            names = ", ".join(person.name + (f" ({person.schedule})" if person.schedule else "") for person in level.people)
+            lines.append(f"  {number}. {names or 'NOBODY: ' + level.nobody}")
+        if not policy.levels:
+            lines.append("  NOBODY: it has no levels")
+    _answer(is_json, facts, "\n".join(lines) or "There are no escalation policies.")
 
 
 @main.command()

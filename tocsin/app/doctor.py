@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 import sqlalchemy as sa
 
-from tocsin.app import tls, wire
+from tocsin.app import rota, tls, wire
 from tocsin.app.premises import KEY_FILE, Premises
 from tocsin.app.settings import Address
 from tocsin.core.permission import STAKEHOLDERS
@@ -256,19 +256,19 @@ def contact_methods(premises: Premises) -> Iterator[Finding]:
 
 
 def policies(premises: Premises) -> Iterator[Finding]:
-    """A service whose policy names nobody pages nobody."""
-    service, policy, target = services.service.c, services.escalation_policy.c, services.policy_target.c
+    """A service whose policy reaches nobody now pages nobody now."""
+    service = services.service.c
     with premises.db.read() as tx:
-        empty = tx.rows(
-            sa.select(service.name.label("service"), policy.name.label("policy"))
-            .join_from(services.service, services.escalation_policy, policy.id == service.escalation_policy_id)
-            .where(policy.id.not_in(sa.select(target.policy_id)))
-            .order_by(service.name)
-        )
-    for row in empty:
-        yield Finding(f"service {row.service}", Level.BAD, f"its policy {row.policy} names nobody", "put a user or a schedule on it")
-    if not empty:
-        yield Finding("escalation policies", Level.WELL, "every service's policy names somebody")
+        policies = rota.now_on_call(tx, premises.clock())
+        used = tx.rows(sa.select(service.name, service.escalation_policy_id).order_by(service.name))
+    silent = {policy.id: policy for policy in policies if policy.reaches_nobody}
+    for row in used:
+        if policy := silent.get(row.escalation_policy_id):
+            why = "; ".join(level.nobody for level in policy.levels) or "it has no levels"
+            seen = f"its policy {policy.name} reaches nobody now: {why}"
+            yield Finding(f"service {row.name}", Level.BAD, seen, "put a user or a schedule with somebody on call on that policy")
+    if not silent.keys() & {row.escalation_policy_id for row in used}:
+        yield Finding("escalation policies", Level.WELL, f"each of {len(used)} services reaches somebody now")
 
 
 def backlog(premises: Premises) -> Iterator[Finding]:

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin.api import edge, vitals
+from tocsin.api import callbacks, edge, vitals
 from tocsin.api.gate import Gate
 from tocsin.api.kernel.call import House
 from tocsin.api.kernel.routes import Table
@@ -32,6 +33,7 @@ from tocsin.app.premises import NotReady, Premises
 from tocsin.app.settings import Address, Settings
 from tocsin.channels.spec import Smtp, Twilio
 from tocsin.engine.deliver import Courier, Delivery
+from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import ingest_pass
 from tocsin.engine.run import Engine, Pass
 from tocsin.engine.timers import timers_pass
@@ -53,7 +55,9 @@ def make_table() -> Table:
 
 def make_passes(premises: Premises) -> list[Pass]:
     """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
-    db, chance, node = premises.db, premises.chance, premises.settings.node_name
+    db, chance, told = premises.db, premises.chance, premises.settings
+    node = told.node_name
+    keep = Keep(timedelta(days=told.journal_days), timedelta(days=told.incident_days) if told.incident_days else None)
 
     def ingest(now: datetime) -> bool:
         return ingest_pass(db, now, node=node, chance=chance)
@@ -61,9 +65,13 @@ def make_passes(premises: Premises) -> list[Pass]:
     def timers(now: datetime) -> bool:
         return timers_pass(db, now, chance=chance)
 
+    def housekeeping(now: datetime) -> bool:
+        return housekeeping_pass(db, now, node=node, keep=keep)
+
     return [
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
+        Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 
 
@@ -78,6 +86,7 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
         "/readyz": lambda: vitals.readyz(db, clock(), failing),
         "/metrics": lambda: vitals.metrics(db, clock()),
     }
+    calls = callbacks.Callbacks(public_url=base_url, twilio=delivery(premises.settings).twilio)
     bare = tuple(page.path.partition("{")[0] for page in roll.PAGES if page.is_bare)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,12 +94,27 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
         if path in asked:
             status, kind, body = await run_in_threadpool(asked[path])
             await Response(body, status, media_type=kind)(scope, receive, send)
+        elif path.startswith("/callbacks/"):
+            request = await _callback(Request(scope, receive))
+            found = await run_in_threadpool(callbacks.answer, db, calls, request, now=clock(), chance=chance)
+            await Response(found.body, found.status, dict(found.headers))(scope, receive, send)
         elif is_for_pages(path, scope["headers"], bare):
             await pages(scope, receive, send)
         else:
             await api(scope, receive, send)
 
     return app
+
+
+async def _callback(request: Request) -> callbacks.Callback:
+    """What a provider tells us, read as far as it may go."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > callbacks.BODY_MAX:
+            break
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return callbacks.Callback(request.method, request.url.path, request.url.query, headers, body)
 
 
 def is_for_pages(path: str, headers: Sequence[tuple[bytes, bytes]], bare: Sequence[str]) -> bool:

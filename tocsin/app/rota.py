@@ -1,0 +1,73 @@
+"""Who is on call now on each level of each escalation policy, as the command line and the doctor say it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from tocsin.service import story
+from tocsin.store import people, policies
+from tocsin.store.db import Tx
+from tocsin.store.tables import services
+
+
+@dataclass(frozen=True, slots=True)
+class OnLevel:
+    """Somebody on a level. `schedule` put them there; None: the policy names them itself."""
+
+    id: str
+    name: str
+    schedule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level now. `nobody` says why there is nobody; empty when there is somebody."""
+
+    people: Sequence[OnLevel]
+    nobody: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnPolicy:
+    """One escalation policy now, lowest level first."""
+
+    id: str
+    name: str
+    levels: Sequence[Level]
+
+    @property
+    def reaches_nobody(self) -> bool:
+        return not any(level.people for level in self.levels)
+
+
+def now_on_call(tx: Tx, now: datetime, wanted: str | None = None) -> list[OnPolicy]:
+    """Every policy by name, or the one with this name or id."""
+    policy = services.escalation_policy.c
+    statement = sa.select(policy.id).order_by(policy.name)
+    if wanted is not None:
+        statement = statement.where(sa.or_(policy.id == wanted, policy.name == wanted))
+    ids = [row.id for row in tx.rows(statement)]
+    loaded = policies.load(tx, ids)
+    ladders = {id_: story.ladder_of(tx, loaded[id_], now) for id_ in ids}
+    standing = [person for ladder in ladders.values() for rung in ladder.rungs for person in rung.people]
+    names = {id_: row.name for id_, row in people.users(tx, [person.user_id for person in standing]).items()}
+    schedules = policies.schedule_names(tx, {person.schedule_id for person in standing if person.schedule_id})
+    return [
+        OnPolicy(
+            id_,
+            loaded[id_].name,
+            [
+                Level(
+                    [
+                        OnLevel(one.user_id, names.get(one.user_id, one.user_id), schedules.get(one.schedule_id or ""))
+                        for one in rung.people
+                    ],
+                    "" if rung.people else rung.why_empty,
+                )
+                for rung in ladders[id_].rungs
+            ],
+        )
+        for id_ in ids
+    ]
