@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,14 +25,15 @@ from tocsin.core.schedule import (
     Schedule,
     Version,
     coverage,
+    differences,
     final,
     from_layers,
     is_layered,
     named_users,
     on_call_at,
-    owned,
-    rendered,
-    rendered_in,
+    only,
+    overflowing,
+    periods,
     revised,
     timeline,
     to_layers,
@@ -141,8 +142,31 @@ def test_coverage_is_the_share_of_the_span_with_somebody_in_it() -> None:
 
 def test_a_layer_is_rendered_by_itself_even_where_others_hide_it() -> None:
     one = schedule(layer("low", "Ada Bo"), layer("high", "Cy"))
-    assert entries(rendered(one.model.rotations[0], UTC, days(0, 2))) == ["Ada 01 00:00 02 00:00", "Bo 02 00:00 03 00:00"]
-    assert entries(rendered_in(one, "low", days(-1, 1))) == ["Ada 01 00:00 02 00:00"]
+    assert entries(final(only(one, "low"), (), days(-1, 2))) == ["Ada 01 00:00 02 00:00", "Bo 02 00:00 03 00:00"]
+
+
+def test_entries_reach_beyond_the_span_when_they_may() -> None:
+    one = schedule(layer("low", "Ada Bo"), layer("high", "Cy", restrictions=DAYTIME))
+    span = Span(at("2026-06-01T10:00Z"), at("2026-06-01T19:00Z"))
+    cut = final(one, (), span)
+    assert entries(cut) == ["Cy 01 10:00 01 17:00", "Ada 01 17:00 01 19:00"]
+    assert entries(overflowing(one, (), cut, span)) == ["Cy 01 09:00 01 17:00", "Ada 01 17:00 02 00:00"]
+
+
+def test_periods_are_cut_at_hand_offs_and_not_at_the_bounds_of_what_is_asked_for() -> None:
+    one = schedule(layer("low", "Ada"), layer("high", "Cy", restrictions=DAYTIME))
+    span = Span(at("2026-06-01T10:00Z"), at("2026-06-02T01:00Z"))
+    found = [f"{one.user_id} {one.start:%d %H:%M} {one.end:%d %H:%M}" for one in periods(one, (), span)]
+    assert found == ["Cy 01 09:00 01 17:00", "Ada 01 17:00 02 00:00", "Ada 02 00:00 02 09:00"]
+    assert periods(one, (), Span(span.start, span.start)) == on_call_at(one, (), span.start)
+
+
+def test_what_an_edit_changes_is_shown_and_nothing_else() -> None:
+    before = schedule(layer("only", "Ada Bo"))
+    after = replace(before, versions=(*before.versions, Version(2, NOW, revised(before.model, "UTC", (layer("only", "Ada Cy"),), NOW))))
+    changed = [f"{one.start:%d %H:%M} {one.end:%d %H:%M} {one.before} {one.after}" for one in differences(before, after, (), days(0, 7))]
+    assert changed == ["04 12:00 05 00:00 ('Bo',) ('Ada',)", "05 00:00 06 00:00 ('Ada',) ('Cy',)", "06 00:00 07 00:00 ('Bo',) ('Ada',)", "07 00:00 08 00:00 ('Ada',) ('Cy',)"]  # fmt: skip
+    assert differences(before, before, (), days(0, 7)) == ()
 
 
 # ------------------------------------------------------------------------------------------------------------- overrides
@@ -185,7 +209,7 @@ def test_an_override_fills_a_gap() -> None:
 def test_the_overrides_alone_are_shown_as_who_wins_each_moment() -> None:
     first = override("Bo", "2026-06-01T08:00Z", "2026-06-01T16:00Z", 1)
     second = override("Dee", "2026-06-01T10:00Z", "2026-06-01T12:00Z", 2)
-    assert entries(owned((first, second), days(0, 1))) == ["Bo 01 08:00 01 10:00", "Dee 01 10:00 01 12:00", "Bo 01 12:00 01 16:00"]
+    assert entries(final(only(schedule(layer("only", "Ada")), None), (first, second), days(0, 1))) == ["Bo 01 08:00 01 10:00", "Dee 01 10:00 01 12:00", "Bo 01 12:00 01 16:00"]
 
 
 # ---------------------------------------------------------------------------------------- several people, v3's overrides

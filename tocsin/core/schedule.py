@@ -12,12 +12,12 @@ Laws:
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 
 from tocsin.base.times import Span, zone_named
-from tocsin.core.rotation import People, Piece, RecurringShift, Restriction, Turns, pieces_in, stretch_at, turn_at
+from tocsin.core.rotation import People, RecurringShift, Restriction, Turns, pieces_in, stretch_at, turn_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A stretch in which an edit changes who is on call: whom it takes away and whom it puts there."""
+
+    start: datetime
+    end: datetime
+    before: People
+    after: People
+
+
+@dataclass(frozen=True, slots=True)
 class _Claim:
     """A piece of one source: who it would put on call (law 1: at which rank; None = on top of all)."""
 
@@ -209,32 +219,77 @@ def joined(periods: Iterable[tuple[datetime, datetime, str]]) -> tuple[Entry, ..
     return tuple(done)
 
 
-def rendered(rotation: Rotation, zone: tzinfo, span: Span) -> tuple[Entry, ...]:
-    """What one rotation alone says of `span`, whatever ranks above it say."""
-    pieces = sorted((piece for shift in rotation.shifts for piece in pieces_in(shift, span, zone)), key=_start_of)
-    return joined((piece.start, piece.end, user_id) for piece in pieces for user_id in piece.people)
+def only(schedule: Schedule, rotation_id: str | None) -> Schedule:
+    """The schedule as if it had nothing but this one rotation in any version; with None, nothing at all.
 
-
-def rendered_in(schedule: Schedule, rotation_id: str, span: Span) -> tuple[Entry, ...]:
-    """What one rotation alone said of `span`, each part by the version that ruled then."""
-    return joined(
-        (entry.start, entry.end, entry.user_id)
-        for part, version in _parts(schedule, span)
-        if version is not None
-        for rotation in version.model.rotations
-        if rotation.id == rotation_id
-        for entry in rendered(rotation, zone_named(version.model.time_zone), part)
+    `final` of it is what one layer says whatever stands above it, or what the overrides say by themselves.
+    """
+    return replace(
+        schedule,
+        versions=tuple(
+            replace(
+                version,
+                model=Model(
+                    version.model.time_zone,
+                    tuple(rotation for rotation in version.model.rotations if rotation.id == rotation_id),
+                ),
+            )
+            for version in schedule.versions
+        ),
     )
 
 
-def owned(overrides: Sequence[Override], span: Span) -> tuple[Entry, ...]:
-    """Who holds `span` by override: of several the one made last (law 3)."""
-    empty = Model("UTC")
-    return joined(
-        (stretch.start, stretch.end, holder.user_id)
-        for stretch in _swept(empty, overrides, span)
-        for holder in stretch.holders
+def overflowing(
+    schedule: Schedule, overrides: Sequence[Override], entries: Sequence[Entry], span: Span
+) -> tuple[Entry, ...]:
+    """The entries of `final`, those cut at the span's bounds made as long as the periods they are cut from."""
+    if span.end <= span.start:
+        return tuple(entries)
+    first = {period.user_id: period.start for period in on_call_at(schedule, overrides, span.start)}
+    moment = span.end - timedelta(microseconds=1)
+    last = {period.user_id: period.end for period in on_call_at(schedule, overrides, moment)}
+    return tuple(
+        Entry(
+            first.get(entry.user_id, entry.start) if entry.start == span.start else entry.start,
+            last.get(entry.user_id, entry.end) if entry.end == span.end else entry.end,
+            entry.user_id,
+        )
+        for entry in entries
     )
+
+
+def periods(schedule: Schedule, overrides: Sequence[Override], span: Span) -> tuple[OnCall, ...]:
+    """Everybody's periods on call that overlap `span`, uncut by it, by start; of an empty span, those around its instant."""
+    if span.end <= span.start:
+        return on_call_at(schedule, overrides, span.start)
+    found: list[OnCall] = []
+    latest: dict[str, datetime] = {}
+    for stretch in timeline(schedule, overrides, span):
+        if any(latest.get(holder.user_id, stretch.start) <= stretch.start for holder in stretch.holders):
+            for period in on_call_at(schedule, overrides, stretch.start):
+                if latest.get(period.user_id, period.start) <= period.start:
+                    latest[period.user_id] = period.end
+                    found.append(period)
+    return tuple(sorted(found, key=lambda period: period.start))
+
+
+def differences(before: Schedule, after: Schedule, overrides: Sequence[Override], span: Span) -> tuple[Difference, ...]:
+    """The stretches of `span` in which an edit puts other people on call, neighbours with the same people joined."""
+    old, new = timeline(before, overrides, span), timeline(after, overrides, span)
+    found: list[Difference] = []
+    at = other = 0
+    while at < len(old) and other < len(new):
+        start, end = max(old[at].start, new[other].start), min(old[at].end, new[other].end)
+        were = tuple(holder.user_id for holder in old[at].holders)
+        are = tuple(holder.user_id for holder in new[other].holders)
+        if frozenset(were) != frozenset(are):
+            last = found[-1] if found else None
+            if last is not None and (last.end, last.before, last.after) == (start, were, are):
+                found[-1] = replace(last, end=end)
+            else:
+                found.append(Difference(start, end, were, are))
+        at, other = at + (old[at].end == end), other + (new[other].end == end)
+    return tuple(found)
 
 
 def coverage(entries: Sequence[Entry], span: Span) -> float:
@@ -434,10 +489,6 @@ def _order_of(active: tuple[int, datetime, _Claim | Replacement | Override]) -> 
 
 def _rank_of(rotation: Rotation) -> int:
     return rotation.rank
-
-
-def _start_of(piece: Piece) -> datetime:
-    return piece.start
 
 
 # -------------------------------------------------------------------------------------------- PagerDuty's v2 layers
