@@ -1,20 +1,26 @@
 """What tests of paging need: an open incident with its people, ways of reaching them, and a courier that is stopped again."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any
 
 import sqlalchemy as sa
 
+from tocsin.api import callbacks
+from tocsin.api.callbacks import Callback, Callbacks
 from tocsin.app.sinks import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Sinks
 from tocsin.base.clock import Clock, system_clock
 from tocsin.base.secret import Seals
 from tocsin.channels import roll
 from tocsin.channels.spec import Channel, Smtp, Twilio
+from tocsin.core.events import Agent, Urgency
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.service import notify
+from tocsin.service.incidents import Desk
 from tocsin.service.notify import PageOrder
 from tocsin.store.db import Database, Tx
 from tocsin.store.tables import engine, incidents, people, services
@@ -132,3 +138,53 @@ def couriering(
         yield courier
     finally:
         assert courier.stop()
+
+
+def open_incident(db: Database, now: datetime, chance: Random, *users: str, title: str = "Disk full") -> str:
+    """A real incident, opened through the one door and assigned to these people: their pages are owed by it."""
+    with db.write() as tx, Desk(tx, now=now, chance=chance) as desk:
+        service = desk.service("PSVC001")
+        assert service is not None
+        agent = Agent("service_reference", "PSVC001", "Payments")
+        return desk.open(
+            service=service, title=title, urgency=Urgency.HIGH, agent=agent, channel="api", reason="a test",
+            assign_to=users,
+        ).id  # fmt: skip
+
+
+def status_of(db: Database, incident_id: str) -> str:
+    with db.read() as tx:
+        return str(tx.scalar(sa.select(incidents.incident.c.status).where(incidents.incident.c.id == incident_id)))
+
+
+@contextmanager
+def answering_callbacks(db: Database, twilio: Twilio, chance: Random) -> Iterator[str]:
+    """A real HTTP server that mounts the call-backs; its address."""
+
+    class Mounted(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            path, _, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Callback("POST", path, query, headers, body)
+            answer = callbacks.answer(db, Callbacks(url, twilio), request, now=system_clock(), chance=chance)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name for it
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mounted)
+    url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

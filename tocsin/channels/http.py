@@ -36,6 +36,10 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _CARRIER_NAT: Final = ipaddress.ip_network("100.64.0.0/10")
 
 
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+"""Networks to allow for a client that calls only what the operator has set."""
+
+
 class Forbidden(Exception):
     """The address is one that Tocsin does not call; the text says why and what to do."""
 

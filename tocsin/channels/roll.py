@@ -2,11 +2,14 @@
 
 from typing import Final
 
-from tocsin.channels import email, webhook
+from tocsin.channels import email, ntfy, sms, voice, webhook
 from tocsin.channels.spec import Channel
 
 CHANNELS: Final[tuple[Channel, ...]] = (
     email.CHANNEL,
+    sms.CHANNEL,
+    voice.CHANNEL,
+    ntfy.CHANNEL,
     webhook.CHANNEL,
 )
 

@@ -127,10 +127,13 @@ class Twilio:
 class Means:
     """What the channels of one installation work with. None: this installation has not been given one.
 
+    outside     to addresses that people give: guarded against private networks
+    provider    to addresses that the operator's settings give: these may be private
     public_url  our own address as the world sees it, for links and call-backs; empty when there is none
     """
 
     outside: Outside
+    provider: Outside
     public_url: str = ""
     smtp: Smtp | None = None
     twilio: Twilio | None = None

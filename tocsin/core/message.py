@@ -107,7 +107,7 @@ def _about_one(purpose: str, fact: Facts) -> Message:
     return Message(
         purpose,
         subject=f"[{head}] {_one_line(fact.title)}{tail}",
-        short=_fitted(f"{head} ", plain(fact.title), plain(tail), SHORT),
+        short=_fitted(f"{head} ", plain(fact.title), f" ({plain(fact.service)})" if fact.service else "", SHORT),
         long="\n".join(lines),
         spoken=f"This is Tocsin with incident {fact.number}{where}. {shortened(plain(fact.title), 200)}.",
         facts=(fact,),

@@ -25,7 +25,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.figures import DELIVERIES, EVENT_TO_PAGE
 from tocsin.base.secret import Seals
 from tocsin.channels import roll
-from tocsin.channels.http import Outside
+from tocsin.channels.http import EVERYWHERE, Outside
 from tocsin.channels.spec import Accepted, Action, Channel, Means, NotNow, Outcome, Parcel, Refused, Smtp, Twilio
 from tocsin.core import message
 from tocsin.service import notify
@@ -199,7 +199,15 @@ class Courier:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         outside = Outside(allowed=self._told.allowed_networks)
-        means = Means(outside, self._told.public_url, self._told.smtp, self._told.twilio, self._told.webhook_secret)
+        provider = Outside(allowed=EVERYWHERE)
+        means = Means(
+            outside,
+            provider,
+            public_url=self._told.public_url,
+            smtp=self._told.smtp,
+            twilio=self._told.twilio,
+            webhook_secret=self._told.webhook_secret,
+        )
         self._db.bell.listen(self._hear)
         self._ready.set()
         recorder = asyncio.create_task(self._record())
@@ -212,6 +220,7 @@ class Courier:
         finally:
             self._db.bell.unlisten(self._hear)
             await outside.close()
+            await provider.close()
             self._pool.shutdown(wait=False)
 
     async def _watch(self) -> None:

@@ -477,13 +477,16 @@ def _unreachable(
 
 
 def note_receipt(
-    tx: Tx, provider_id: str, *, arrived: bool, is_final: bool, detail: str, now: datetime, chance: Random
+    tx: Tx, provider_id: str, key: str, *, arrived: bool, is_final: bool, detail: str, now: datetime, chance: Random
 ) -> int:
     """A provider's later word on a message: it arrived, or it did not after all. Returns how many pages it was about.
 
-    A message that did not arrive fails for good on this way, and its pages move on as if it had been refused.
+    A message that did not arrive fails for good on this way, and its pages move on as if it had been refused. A word that
+    overtakes the answer to the request itself is known by our key.
     """
-    rows = outbox.deliveries_by_provider_id(tx, provider_id)
+    rows = outbox.deliveries_by_provider_id(tx, provider_id) or [
+        row for row in outbox.deliveries_by_key(tx, key) if key and row.outcome is None
+    ]
     if not rows:
         return 0
     if not is_final:
@@ -512,9 +515,9 @@ def note_receipt(
 
 
 def _as_troubled(tx: Tx, delivery: Any, detail: str, now: datetime) -> tuple[Result, ClaimedPage] | None:
-    """A receipt and its page in the form in which results are recorded; None when the page is no longer `sent`."""
+    """A receipt and its page in the form in which results are recorded; None when the page is settled otherwise."""
     page = outbox.page(tx, delivery.outbox_id)
-    if page is None or page.state != outbox.SENT:
+    if page is None or page.state not in {outbox.SENT, outbox.SENDING}:
         return None
     incident = (
         tx.one(sa.select(incidents.incident).where(incidents.incident.c.id == page.incident_id))
