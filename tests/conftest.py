@@ -91,6 +91,15 @@ def postgres_url(postgres_cluster: str) -> Iterator[str]:
     postgres.statement(postgres_cluster, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def blank_postgres_url(postgres_cluster: str) -> Iterator[str]:
+    """The address of a PostgreSQL database of this test's own, without any table."""
+    name = f"blank{next(_numbers)}"
+    postgres.statement(postgres_cluster, f"CREATE DATABASE {name}")
+    yield postgres.url(postgres_cluster, name)
+    postgres.statement(postgres_cluster, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db_url(request: pytest.FixtureRequest) -> str:
     """The address of a database of this test's own, on each engine in turn: for tests that open it more than once."""
