@@ -2,7 +2,8 @@
 
 import pytest
 
-from tocsin.core.permission import CREATE, DELETE, READ, RESPOND, UPDATE, Actor, Person, Thing, may
+from tocsin.core.events import TOCSIN
+from tocsin.core.permission import CREATE, DELETE, HOUSE, READ, RESPOND, UPDATE, Actor, Person, Thing, may
 
 
 def person(role: str, *, teams: dict[str, str] | None = None, hidden: frozenset[str] = frozenset(), read_only: bool = False) -> Actor:
@@ -101,5 +102,6 @@ def test_the_audit_trail_and_keys_are_for_admins(role: str) -> None:
 def test_an_account_key_speaks_for_the_person_it_names() -> None:
     key = Actor(kind="api_key", id="PKEY001", name="Terraform", role="admin", on_behalf=Person("PBO0002", "Bo", "bo@example.org"))
     assert (key.agent.type, key.agent.id, key.user_id) == ("user_reference", "PBO0002", "PBO0002")
+    assert HOUSE.agent == TOCSIN
     alone = Actor(kind="api_key", id="PKEY001", name="Terraform", role="admin")
     assert (alone.agent.type, alone.agent.id, alone.user_id) == ("api_key_reference", "PKEY001", None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from tocsin.core.events import Agent
+from tocsin.core.events import TOCSIN, Agent
 
 
 class Level(IntEnum):
@@ -101,6 +101,8 @@ class Actor:
         """What log entries name."""
         if self.on_behalf is not None:
             return Agent("user_reference", self.on_behalf.id, self.on_behalf.name)
+        if self.kind == "house":
+            return TOCSIN
         return Agent(f"{self.kind}_reference", self.id, self.name)
 
 

@@ -85,7 +85,7 @@ def _write(tx: Tx, deed: Deed, action: str, root: Mapping[str, Any], details: di
             "at": deed.now,
             "request_id": deed.request_id,
             "remote_address": deed.remote_address,
-            "actor_type": f"{actor.kind}_reference",
+            "actor_type": "app_reference" if actor.kind == "house" else f"{actor.kind}_reference",
             "actor_id": actor.id,
             "actor_name": actor.name,
             "method": actor.method,

@@ -22,12 +22,12 @@ from tocsin.base.secret import Seals
 from tocsin.channels.roll import BY_KIND
 from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
-from tocsin.service import audit
+from tocsin.service import audit, succession
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
 from tocsin.store import sessions
 from tocsin.store.db import Tx
-from tocsin.store.tables import incidents, people, schedules, services
+from tocsin.store.tables import people, schedules, services
 
 COLORS: Final = (
     "purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise", "dark-slate-blue", "cayenne", "orange-red",
@@ -145,8 +145,8 @@ def set_password(tx: Tx, deed: Deed, user_id: str, password: str) -> None:
 def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = None) -> None:
     """Delete a user, once nothing depends on them any more.
 
-    Refused with one sentence for each open incident, escalation policy and schedule that names them. `replace_by` puts
-    another user in their place on escalation policies first.
+    Refused with one sentence for each open incident, escalation policy, schedule and override that names them.
+    `replace_by` first puts another user in their place on policies and schedules, from now on.
     """
     user = rows.user(tx, user_id)
     if user is None:
@@ -154,52 +154,11 @@ def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = No
     if user.role == "owner":
         raise invalid("The Account Owner cannot be deleted: give that role to somebody else first")
     if replace_by is not None:
-        replace_on_policies(tx, deed, user_id, replace_by)
-    if reasons := blocking(tx, user_id):
+        succession.replace_everywhere(tx, deed, user_id, replace_by)
+    if reasons := succession.blocking(tx, user_id, deed.now):
         raise invalid(*reasons)
     tx.execute(sa.delete(people.user).where(people.user.c.id == user_id))
     audit.record(tx, deed, user_reference(user_id, user.name), before=_told(_columns(user)), after=None)
-
-
-def blocking(tx: Tx, user_id: str) -> list[str]:
-    """Why this user cannot be deleted now: one sentence for each thing that would miss them."""
-    incident, link = incidents.incident, incidents.assignee
-    assigned = tx.rows(
-        sa.select(incident.c.id, incident.c.number, incident.c.title)
-        .where(incident.c.id.in_(sa.select(link.c.incident_id).where(link.c.user_id == user_id)), incident.c.status != "resolved")
-        .order_by(incident.c.number)
-    )
-    reasons = [f"User is assigned to open incident #{row.number} ({row.id}): {row.title}" for row in assigned]
-    naming = rows.naming_user(tx, user_id)
-    reasons += [f"User is on escalation policy '{row.name}' ({row.id})" for row in naming["escalation_policy"]]
-    reasons += [f"User is on schedule '{row.name}' ({row.id})" for row in naming["schedule"]]
-    return reasons
-
-
-def replace_on_policies(tx: Tx, deed: Deed, user_id: str, by: str) -> None:
-    """Put `by` in the place of `user_id` on every escalation policy."""
-    successor = rows.user(tx, by)
-    if successor is None or by == user_id:
-        raise invalid("replace_by must be the id of another user")
-    policy, target = services.escalation_policy, services.policy_target
-    for row in tx.rows(sa.select(policy).where(policy.c.id.in_(sa.select(target.c.policy_id).where(target.c.target_id == user_id)))):
-        rules = [{**rule, "targets": _without_repeats(rule["targets"], user_id, by)} for rule in row.rules]
-        tx.execute(sa.update(policy).where(policy.c.id == row.id).values(rules=rules, updated_at=deed.now))
-        known = {link.target_id for link in tx.rows(sa.select(target.c.target_id).where(target.c.policy_id == row.id))}
-        gone = sa.and_(target.c.policy_id == row.id, target.c.target_id == user_id)
-        tx.execute(sa.delete(target).where(gone) if by in known else sa.update(target).where(gone).values(target_id=by))
-        audit.record(
-            tx,
-            deed,
-            {"id": row.id, "type": "escalation_policy_reference", "summary": row.name},
-            before={"escalation_rules": row.rules},
-            after={"escalation_rules": rules},
-        )
-
-
-def _without_repeats(targets: Sequence[Mapping[str, Any]], user_id: str, by: str) -> list[dict[str, Any]]:
-    replaced = [{**target, "id": by} if target["id"] == user_id else dict(target) for target in targets]
-    return list({(target["type"], target["id"]): target for target in replaced}.values())
 
 
 def user_reference(user_id: str, name: str) -> dict[str, Any]:
