@@ -13,7 +13,7 @@ NO_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "handler"
 """Names that say nothing: a file with no better one has content without a home."""
 
 ROLLS = {
-    "tocsin/channels": {"spec", "http"},
+    "tocsin/channels": {"spec", "http", "twilio"},
     "tocsin/inbound": {"spec", "wording", "severity"},
     "tocsin/api/resources": {"shapes"},
     "tocsin/engine/followers": {"spec"},

@@ -256,6 +256,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         found.append("TOCSIN_TLS_CERTIFICATE and TOCSIN_TLS_KEY belong together: set both or neither")
     if values.get("role") != "engine" and "http" in values and "https" in values and values["http"] is values["https"] is None:
         found.append("TOCSIN_HTTP and TOCSIN_HTTPS are both off: nothing would be served")
+    if values.get("role", "all") != "all" and not values.get("database"):
+        found.append("TOCSIN_ROLE can only be `all` on SQLite: one process has the file for itself. Set TOCSIN_DATABASE to share the work")
     if values.get("twilio_account") and not (values.get("twilio_token") and values.get("twilio_from")):
         found.append("TOCSIN_TWILIO_ACCOUNT needs TOCSIN_TWILIO_TOKEN and TOCSIN_TWILIO_FROM beside it")
     if values.get("smtp_user") and not values.get("smtp_password"):

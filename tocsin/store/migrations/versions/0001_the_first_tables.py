@@ -38,6 +38,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_alerts'))
     )
     with op.batch_alter_table('alerts', schema=None) as batch_op:
+        batch_op.create_index('ix_alerts_dedup', ['dedup_key'], unique=False)
         batch_op.create_index('ix_alerts_incident', ['incident_id', 'created_at', 'id'], unique=False)
         batch_op.create_index('ix_alerts_service_open', ['service_id', 'created_at'], unique=False, sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
         batch_op.create_index('uq_alerts_open_key', ['routing_key', 'dedup_key'], unique=True, sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
@@ -122,7 +123,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('id', name=op.f('uq_events_id'))
     )
     with op.batch_alter_table('events', schema=None) as batch_op:
-        batch_op.create_index('ix_events_at', ['at', 'position'], unique=False)
+        batch_op.create_index('ix_events_at', ['at', 'position', 'kind'], unique=False)
         batch_op.create_index('ix_events_incident', ['incident_id', 'position'], unique=False)
 
     op.create_table('followers',
@@ -149,10 +150,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_inbox'))
     )
     with op.batch_alter_table('inbox', schema=None) as batch_op:
-        batch_op.create_index('ix_inbox_dedup', ['dedup_key', 'received_at'], unique=False)
-        batch_op.create_index('ix_inbox_incident', ['incident_id', 'received_at'], unique=False)
+        batch_op.create_index('ix_inbox_incident', ['incident_id', 'received_at'], unique=False, sqlite_where=sa.text('incident_id IS NOT NULL'), postgresql_where=sa.text('incident_id IS NOT NULL'))
         batch_op.create_index('ix_inbox_received', ['received_at', 'id'], unique=False)
-        batch_op.create_index('ix_inbox_service', ['service_id', 'received_at'], unique=False)
+        batch_op.create_index('ix_inbox_service', ['service_id', 'received_at'], unique=False, sqlite_where=sa.text('service_id IS NOT NULL'), postgresql_where=sa.text('service_id IS NOT NULL'))
         batch_op.create_index('ix_inbox_waiting', ['arrival'], unique=False, sqlite_where=sa.text('outcome IS NULL'), postgresql_where=sa.text('outcome IS NULL'))
 
     op.create_table('incidents',
@@ -174,10 +174,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('incidents', schema=None) as batch_op:
         batch_op.create_index('ix_incidents_created', ['created_at', 'id'], unique=False)
+        batch_op.create_index('ix_incidents_key', ['incident_key'], unique=False, sqlite_where=sa.text('incident_key IS NOT NULL'), postgresql_where=sa.text('incident_key IS NOT NULL'))
+        batch_op.create_index('ix_incidents_policy_created', ['policy_id', 'status', 'created_at', 'id'], unique=False)
         batch_op.create_index('ix_incidents_resolved', ['resolved_at', 'id'], unique=False)
-        batch_op.create_index('ix_incidents_service_created', ['service_id', 'created_at', 'id'], unique=False)
-        batch_op.create_index('ix_incidents_status_created', ['status', 'created_at', 'id'], unique=False)
-        batch_op.create_index('ix_incidents_urgency_created', ['urgency', 'created_at', 'id'], unique=False)
+        batch_op.create_index('ix_incidents_service_created', ['service_id', 'status', 'created_at', 'id'], unique=False)
+        batch_op.create_index('ix_incidents_status_created', ['status', 'urgency', 'created_at', 'id'], unique=False)
         batch_op.create_index('uq_incidents_open_key', ['service_id', 'incident_key'], unique=True, sqlite_where=sa.text("status <> 'resolved' AND incident_key IS NOT NULL"), postgresql_where=sa.text("status <> 'resolved' AND incident_key IS NOT NULL"))
 
     op.create_table('leases',
@@ -586,19 +587,19 @@ def downgrade() -> None:
     op.drop_table('leases')
     with op.batch_alter_table('incidents', schema=None) as batch_op:
         batch_op.drop_index('uq_incidents_open_key', sqlite_where=sa.text("status <> 'resolved' AND incident_key IS NOT NULL"), postgresql_where=sa.text("status <> 'resolved' AND incident_key IS NOT NULL"))
-        batch_op.drop_index('ix_incidents_urgency_created')
         batch_op.drop_index('ix_incidents_status_created')
         batch_op.drop_index('ix_incidents_service_created')
         batch_op.drop_index('ix_incidents_resolved')
+        batch_op.drop_index('ix_incidents_policy_created')
+        batch_op.drop_index('ix_incidents_key', sqlite_where=sa.text('incident_key IS NOT NULL'), postgresql_where=sa.text('incident_key IS NOT NULL'))
         batch_op.drop_index('ix_incidents_created')
 
     op.drop_table('incidents')
     with op.batch_alter_table('inbox', schema=None) as batch_op:
         batch_op.drop_index('ix_inbox_waiting', sqlite_where=sa.text('outcome IS NULL'), postgresql_where=sa.text('outcome IS NULL'))
-        batch_op.drop_index('ix_inbox_service')
+        batch_op.drop_index('ix_inbox_service', sqlite_where=sa.text('service_id IS NOT NULL'), postgresql_where=sa.text('service_id IS NOT NULL'))
         batch_op.drop_index('ix_inbox_received')
-        batch_op.drop_index('ix_inbox_incident')
-        batch_op.drop_index('ix_inbox_dedup')
+        batch_op.drop_index('ix_inbox_incident', sqlite_where=sa.text('incident_id IS NOT NULL'), postgresql_where=sa.text('incident_id IS NOT NULL'))
 
     op.drop_table('inbox')
     op.drop_table('followers')
@@ -627,6 +628,7 @@ def downgrade() -> None:
         batch_op.drop_index('uq_alerts_open_key', sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
         batch_op.drop_index('ix_alerts_service_open', sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
         batch_op.drop_index('ix_alerts_incident')
+        batch_op.drop_index('ix_alerts_dedup')
 
     op.drop_table('alerts')
     op.drop_table('account')

@@ -1,0 +1,167 @@
+"""The command line does what it says, in words for people, JSON for machines, and codes for scripts."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tocsin.app import cli
+from tocsin.store.db import Database
+
+
+@dataclass
+class Shell:
+    """A shell with one installation's settings."""
+
+    folder: Path
+    more: dict[str, str]
+
+    def __call__(self, *words: str, code: int = 0) -> Result:
+        told = {"TOCSIN_DATA": str(self.folder / "kept"), "TOCSIN_LOG_FORMAT": "json", **self.more}
+        result = CliRunner(env=told).invoke(cli.main, list(words))
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self(*words, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path, {})
+
+
+@pytest.fixture
+def installed(shell):
+    shell("init", "--email", "ada@example.org", "--name", "Ada")
+    return shell
+
+
+def test_init_sets_up_an_installation_and_shows_its_secrets_once(shell):
+    first = shell.json("init", "--email", "ada@example.org", "--name", "Ada", "--time-zone", "Europe/Paris")
+    assert first["owner"]["e-mail"] == "ada@example.org"
+    assert len(first["owner"]["API key"]) == 20
+    assert len(first["owner"]["password"]) >= 16
+    assert (shell.folder / "kept" / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_init_again_changes_nothing(installed):
+    key = (installed.folder / "kept" / "master.key").read_text()
+    assert installed.json("init") == {"done": [], "owner": None}
+    assert (installed.folder / "kept" / "master.key").read_text() == key
+
+
+def test_init_asks_who_the_owner_is(shell):
+    assert "--email" in shell("init", code=2).stderr
+
+
+def test_init_takes_a_password_from_a_file_and_does_not_show_it(shell, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("a long and private sentence\n")
+    result = shell("init", "--email", "ada@example.org", "--password-file", str(file))
+    assert "private sentence" not in result.output
+
+
+def test_init_refuses_what_is_no_address_and_keeps_no_half_of_it(shell):
+    assert "Email" in shell("init", "--email", "nobody", code=1).stderr
+    shell("init", "--email", "ada@example.org")
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("oncall",), ("key", "create", "--account"), ("serve",)])
+def test_every_command_says_when_nothing_was_set_up(shell, words):
+    assert "run `tocsin init`" in shell(*words, code=4).stderr
+
+
+def test_wrong_settings_are_all_said(shell):
+    shell.more.update({"TOCSIN_HTTP": "nowhere", "TOCSIN_COLOUR": "red"})
+    stderr = shell("doctor", code=3).stderr
+    assert "TOCSIN_HTTP must be" in stderr
+    assert "TOCSIN_COLOUR is no setting" in stderr
+
+
+def test_a_new_key_is_printed_alone(installed):
+    assert re.fullmatch(r"[\w-]{20}\n", installed("key", "create", "--user", "ADA@example.org").stdout)
+    assert re.fullmatch(r"[\w-]{20}\n", installed("key", "create", "--account", "--read-only", "--days", "7").stdout)
+
+
+def test_the_text_of_a_key_is_nowhere_in_the_database(installed):
+    text = installed("key", "create", "--account").stdout.strip()
+    kept = b"".join(file.read_bytes() for file in (installed.folder / "kept").iterdir() if file.is_file())
+    assert text.encode() not in kept
+
+
+def test_a_key_needs_an_owner(installed):
+    assert "either" in installed("key", "create", code=2).stderr
+    assert "either" in installed("key", "create", "--account", "--user", "ada@example.org", code=2).stderr
+    assert "nobody here" in installed("key", "create", "--user", "bo@example.org", code=1).stderr
+
+
+def test_a_key_can_be_ended_once_it_is_known(installed):
+    made = installed.json("key", "create", "--account")
+    installed("key", "revoke", made["id"])
+    installed("key", "revoke", made["id"])
+    assert "Not Found" in installed("key", "revoke", "PNOBODY", code=1).stderr
+
+
+def test_the_doctor_looks_at_everything_and_says_how_to_mend_it(installed):
+    found = {one["what"]: one for one in installed.json("doctor")}
+    assert found["database"]["level"] == "well"
+    assert found["e-mail"]["level"] == "care"
+    assert all(one["mend"] for one in found.values() if one["level"] != "well")
+
+
+def test_the_doctor_ends_with_a_code_when_something_must_be_mended(installed):
+    (installed.folder / "kept" / "master.key").chmod(0o644)
+    result = installed("doctor", code=5)
+    assert "chmod 600" in result.output
+
+
+def test_a_key_that_seals_nothing_here_is_not_a_master_key(installed):
+    (installed.folder / "kept" / "master.key").write_text("not a key\n")
+    assert "no master key" in installed("doctor", code=4).stderr
+
+
+def test_secrets_are_not_shown_among_the_settings(installed):
+    installed.more["TOCSIN_SMTP_PASSWORD"] = "correct horse"
+    result = installed("settings")
+    assert "correct horse" not in result.output
+    assert "(set)" in result.output
+
+
+def test_an_event_that_says_nothing_is_not_sent(installed):
+    assert "SUMMARY" in installed("send", "--key", "0" * 32, code=2).stderr
+    assert "NAME=VALUE" in installed("send", "boom", "--key", "0" * 32, "--detail", "x", code=2).stderr
+
+
+def test_sending_to_nobody_is_said(installed):
+    assert "does not answer" in installed("send", "boom", "--key", "0" * 32, "--to", "http://127.0.0.1:9", code=1).stderr
+
+
+def test_every_operation_is_served_or_known_to_be_missing(shell):
+    found = shell.json("operations")
+    assert len({(one["method"], one["path"]) for one in found}) == len(found) >= 465
+    missing = shell.json("operations", "--missing")
+    assert not any(one["served"] for one in missing)
+
+
+def test_nobody_is_on_call_where_there_is_no_policy(installed):
+    assert installed.json("oncall") == []
+    assert "no escalation policy" in installed("oncall", "--policy", "night", code=1).stderr
+
+
+def test_a_database_of_a_newer_tocsin_is_refused(installed):
+    db = Database(f"sqlite:///{installed.folder / 'kept' / 'tocsin.db'}")
+    with db.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    db.close()
+    for words in (("init",), ("doctor",), ("serve",)):
+        assert "a newer Tocsin has been here" in installed(*words, code=4).stderr
+
+
+def test_every_command_helps(shell):
+    for words in ((), ("init",), ("serve",), ("key", "create"), ("send",), ("doctor",), ("oncall",), ("operations",), ("settings",)):
+        assert "Usage:" in shell(*words, "--help").output
