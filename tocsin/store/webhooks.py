@@ -87,26 +87,42 @@ def owe(tx: Tx, owed: Sequence[Owed], *, now: datetime) -> None:
     tx.wake("webhooks")
 
 
-def due(tx: Tx, now: datetime, limit: int, *, busy: Collection[tuple[str, str]] = ()) -> list[Due]:
-    """Up to `limit` webhooks to be sent now, the first of each line (law 1); lines in `busy` are left alone."""
+def due(
+    tx: Tx, now: datetime, limit: int, *, per_subscription: int, busy: Collection[tuple[str, str]] = ()
+) -> list[Due]:
+    """Up to `limit` webhooks to be sent now, the first of each line (law 1), those waiting longest first.
+
+    busy              lines (subscription, subject) that have one under way already: left alone
+    per_subscription  how many of one subscription may be under way at once, those of `busy` counted
+    """
     heads = (
-        sa.select(sa.func.min(_delivery.position).label("position"), _delivery.subscription_id, _delivery.subject_id)
+        sa.select(sa.func.min(_delivery.position).label("position"), _delivery.subscription_id)
         .where(_delivery.state == DUE)
         .group_by(_delivery.subscription_id, _delivery.subject_id)
         .subquery()
     )
+    of_head = sa.and_(heads.c.subscription_id == _delivery.subscription_id, heads.c.position == _delivery.position)
+    order = (_delivery.due_at, _delivery.position)
+    rank = sa.func.row_number().over(partition_by=_delivery.subscription_id, order_by=order).label("rank")
+    ranked = (
+        sa.select(_delivery.id, _delivery.subscription_id, _delivery.subject_id, rank)
+        .join(heads, of_head)
+        .where(_delivery.due_at <= now)
+        .subquery()
+    )
+    names = ("id", "subscription_id", "subject_id", "event_type", "body", "created_at", "tries")
     found = tx.rows(
         sa.select(
-            *(_delivery[name] for name in ("id", "subscription_id", "subject_id", "event_type", "body", "created_at", "tries")),
+            *(_delivery[name] for name in names),
             _subscription.url,
             _subscription.custom_headers,
             _subscription.sealed_secret,
         )
         .select_from(webhook_delivery)
-        .join(heads, sa.and_(heads.c.subscription_id == _delivery.subscription_id, heads.c.position == _delivery.position))
+        .join(ranked, ranked.c.id == _delivery.id)
         .join(webhook_subscription, _subscription.id == _delivery.subscription_id)
-        .where(_delivery.due_at <= now)
-        .order_by(_delivery.due_at, _delivery.position)
+        .where(ranked.c.rank <= per_subscription)
+        .order_by(*order)
         .limit(limit + len(busy))
     )
     return [Due(*tuple(row)) for row in found if (row.subscription_id, row.subject_id) not in busy][:limit]
