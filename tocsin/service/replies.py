@@ -102,11 +102,15 @@ def of_call(tx: Tx, key: str) -> Message | None:
 
 
 def _incidents_under(tx: Tx, key: str) -> list[str]:
-    """The incidents of the message with this key."""
-    statement = sa.select(engine.delivery.c.incident_id).where(
-        engine.delivery.c.idempotency_key == key, engine.delivery.c.incident_id.is_not(None)
+    """The incidents of the message with this key, by number."""
+    statement = (
+        sa.select(incidents.incident.c.id)
+        .join(engine.delivery, engine.delivery.c.incident_id == incidents.incident.c.id)
+        .where(engine.delivery.c.idempotency_key == key)
+        .group_by(incidents.incident.c.id, incidents.incident.c.number)
+        .order_by(incidents.incident.c.number)
     )
-    return sorted({row.incident_id for row in tx.rows(statement)})
+    return [row.id for row in tx.rows(statement)]
 
 
 def _act(

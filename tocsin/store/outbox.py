@@ -228,7 +228,11 @@ def end_deliveries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Complete receipts: each row has id, ended_at, outcome, detail, provider_id."""
     if rows:
         tx.execute(
-            sa.update(_delivery).where(_delivery.c.id == sa.bindparam("b_id")).values(
+            sa.update(_delivery).where(
+                _delivery.c.id == sa.bindparam("b_id"),
+                # A receipt may have overtaken the answer to the request itself: then it stands.
+                sa.or_(_delivery.c.outcome.is_(None), _delivery.c.outcome == "unknown"),
+            ).values(
                 ended_at=sa.bindparam("b_ended_at"), outcome=sa.bindparam("b_outcome"),
                 detail=sa.bindparam("b_detail"), provider_id=sa.bindparam("b_provider_id"),
             ),
