@@ -4,7 +4,7 @@ Laws:
 1. Values are compared whole (`"ok"` never matches `"not ok"` or `"broken"`); case does not count.
 2. A value that the mapping does not name is the mapping's default, and the default of the default is `trigger`: a page
    too many beats a silence.
-3. A stored event holds the mapping it was accepted with, so that it reads the same later.
+3. A stored event holds the mapping it was accepted with, so that it reads the same later (null: the default one).
 
 The integration's settings: `{"mapping": {field: path | [path, …] | {"path": …, "values": {…}, "default": …}}}` with the
 fields of `FIELDS`, and `"events"`: the path of an array when one request carries several. A path is written like
@@ -155,7 +155,7 @@ def check(payload: Payload) -> list[Accepted]:
                 f"'dedup_key' is missing or blank (looked for at {', '.join(_paths(mapping.get('dedup_key')))})"
             )
         errors += wording.dedup_key_faults(key, "dedup_key") if key else []
-        raw = json.encode({"mapping": mapping, "body": piece})
+        raw = json.encode({"mapping": None if mapping is DEFAULT_MAPPING else mapping, "body": piece})
         accepted.append(Accepted(payload.routing_key, action, key, wording.cut(summary) if summary else None, raw))
     if errors:
         raise Unreadable(list(dict.fromkeys(errors)))
@@ -165,7 +165,7 @@ def check(payload: Payload) -> list[Accepted]:
 def read(payload: Payload) -> list[AlertEvent | ChangeEvent]:
     """One stored event in the house's words."""
     stored = stored_document(payload.body)
-    mapping, document = stored["mapping"], stored["body"]
+    mapping, document = stored["mapping"] or DEFAULT_MAPPING, stored["body"]
     found = {name: _text(_found(document, mapping.get(name))) for name in FIELDS}
     summary = found["summary"] or ""
     action = action_of(document, mapping)
