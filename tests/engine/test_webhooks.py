@@ -22,6 +22,7 @@ from tocsin.core.escalation import Target
 from tocsin.core.events import Agent, Urgency
 from tocsin.core.permission import HOUSE
 from tocsin.engine import follow, webhooks
+from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.engine.followers.spec import Follower
 from tocsin.service import policies, services
 from tocsin.service import webhooks as door
@@ -169,7 +170,7 @@ def test_a_follower_that_fails_is_read_again_from_where_it_was_and_holds_back_no
             raise ValueError("not today")
         seen.extend(entry.position for entry in entries)
 
-    everybody = (Follower("broken", reads), *follow.FOLLOWERS)
+    everybody = (Follower("broken", reads), *FOLLOWERS)
     with pytest.raises(ExceptionGroup):
         follow.follow_pass(stage.db, stage.now, node="one", chance=stage.chance, followers=everybody)
     assert len(stage.owed()) == 1
