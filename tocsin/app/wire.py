@@ -33,10 +33,12 @@ from tocsin.app.premises import NotReady, Premises
 from tocsin.app.settings import Address, Settings
 from tocsin.channels.spec import Smtp, Twilio
 from tocsin.engine.deliver import Courier, Delivery
+from tocsin.engine.follow import follow_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import ingest_pass
 from tocsin.engine.run import Engine, Pass
 from tocsin.engine.timers import timers_pass
+from tocsin.engine.webhooks import Postman
 from tocsin.service.ingest import Ingest
 from tocsin.web import app as web
 from tocsin.web.pages import roll
@@ -65,12 +67,16 @@ def make_passes(premises: Premises) -> list[Pass]:
     def timers(now: datetime) -> bool:
         return timers_pass(db, now, chance=chance)
 
+    def follow(now: datetime) -> bool:
+        return follow_pass(db, now, node=node, chance=chance)
+
     def housekeeping(now: datetime) -> bool:
         return housekeeping_pass(db, now, node=node, keep=keep)
 
     return [
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
+        Pass("follow", follow, timedelta(milliseconds=500), ("events",)),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 
@@ -228,6 +234,10 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
     courier = Courier(
         premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.chance
     )
+    postman = Postman(
+        premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
+        chance=premises.chance, allowed_networks=settings.allow_private,
+    )  # fmt: skip
     gate = Gate(ingest, http.as_rsgi(make_edge(premises, partial(_failing, engine)), stopping), chance=premises.chance)
     served = listeners(settings, premises.clock()) if settings.role != "engine" else []
     await ingest.start()
@@ -235,6 +245,7 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
         engine.start()
         if settings.role != "web":
             await asyncio.to_thread(courier.start)
+            await asyncio.to_thread(postman.start)
         if served:
             await http.serve(gate, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
         else:
@@ -246,6 +257,8 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
             _log.warning("a pass did not finish its batch in time; what it held is undone and done again after the next start")
         if not await asyncio.to_thread(courier.stop):
             _log.warning("messages under way were not recorded in time; they are sent again after the next start, under the same keys")
+        if not await asyncio.to_thread(postman.stop):
+            _log.warning("webhooks under way were not recorded in time; they are sent again after the next start, under the same ids")
 
 
 def _failing(engine: Engine) -> dict[str, str]:
