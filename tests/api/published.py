@@ -28,6 +28,7 @@ NULL_THERE = frozenset(
     {
         "description", "auto_resolve_timeout", "acknowledgement_timeout", "last_incident_timestamp", "support_hours",
         "alert_grouping", "alert_grouping_timeout", "timeout", "vendor", "integration_email", "oauth_client",
+        "start", "end", "schedule", "rendered_coverage_percentage", "next_oncall_for_user",
     },
 )  # fmt: skip
 """Fields whose prose says that they are null when there is nothing, though the schema does not."""
