@@ -68,7 +68,10 @@ def test_a_summary_too_long_is_cut_and_kept_whole_in_the_details() -> None:
         assert found.summary == "x" * 1024
         assert found.details == kept
     v1 = {"service_key": KEY, "event_type": "trigger", "description": long}
-    assert (alert(events_v1.READER, v1).summary, alert(events_v1.READER, v1).details) == ("x" * 1024, {"full_summary": long})
+    assert (alert(events_v1.READER, v1).summary, alert(events_v1.READER, v1).details) == (
+        "x" * 1024,
+        {"full_summary": long},
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,12 +224,19 @@ def test_a_mapped_value_counts_whole_or_not_at_all(state: str, action: str) -> N
 
 def test_one_request_may_carry_several_mapped_events() -> None:
     mapping = {"events": "$.items", "summary": "$.t", "dedup_key": "$.k"}
-    found = taken(generic.READER, {"items": [{"t": "a", "k": 1}, {"t": "b", "k": 2}]}, routing_key=KEY, settings={"mapping": mapping})
+    found = taken(
+        generic.READER,
+        {"items": [{"t": "a", "k": 1}, {"t": "b", "k": 2}]},
+        routing_key=KEY,
+        settings={"mapping": mapping},
+    )
     assert [one.summary for one in found] == ["a", "b"]
 
 
 def test_without_a_mapping_plain_names_are_understood() -> None:
-    found = alert(generic.READER, {"title": "down", "status": "resolved", "id": "x", "severity": "MAJOR"}, routing_key=KEY)
+    found = alert(
+        generic.READER, {"title": "down", "status": "resolved", "id": "x", "severity": "MAJOR"}, routing_key=KEY
+    )
     assert (found.summary, found.action, found.dedup_key, found.severity) == ("down", "resolve", "x", "error")
 
 
@@ -261,14 +271,21 @@ def test_every_reader_is_found_by_its_name() -> None:
     assert reader_named("nagios") is None
 
 
-_TEXTS = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3), max_size=2))
+_TEXTS = st.one_of(
+    st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3), max_size=2)
+)
 _FIELD = {
     "routing_key": st.sampled_from([KEY, "", "short", None, 5]),
     "event_action": st.sampled_from(["trigger", "resolve", "acknowledge", "Trigger", "", None, 1]),
     "dedup_key": _TEXTS,
     "client": _TEXTS,
-    "links": st.one_of(st.none(), st.lists(st.fixed_dictionaries({}, optional={"href": _TEXTS, "text": _TEXTS}), max_size=2)),
-    "images": st.one_of(st.none(), st.lists(st.fixed_dictionaries({"src": st.sampled_from(["https://a", "http://a", None])}), max_size=2)),
+    "links": st.one_of(
+        st.none(), st.lists(st.fixed_dictionaries({}, optional={"href": _TEXTS, "text": _TEXTS}), max_size=2)
+    ),
+    "images": st.one_of(
+        st.none(),
+        st.lists(st.fixed_dictionaries({"src": st.sampled_from(["https://a", "http://a", None])}), max_size=2),
+    ),
     "payload": st.one_of(
         st.none(),
         st.text(max_size=2),
@@ -278,7 +295,17 @@ _FIELD = {
                 "summary": _TEXTS,
                 "source": _TEXTS,
                 "severity": st.sampled_from(["critical", "info", "Critical", "", None, 2]),
-                "timestamp": st.sampled_from([None, "", "2026-11-23T08:00:00Z", "yesterday", "2026-13-01T00:00:00Z", 5, "0001-01-01T00:00:00+14:00"]),
+                "timestamp": st.sampled_from(
+                    [
+                        None,
+                        "",
+                        "2026-11-23T08:00:00Z",
+                        "yesterday",
+                        "2026-13-01T00:00:00Z",
+                        5,
+                        "0001-01-01T00:00:00+14:00",
+                    ]
+                ),
                 "component": _TEXTS,
                 "custom_details": st.one_of(_TEXTS, st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)),
             },
@@ -289,7 +316,9 @@ _FIELD = {
 
 @settings(max_examples=400, deadline=None)
 @given(st.fixed_dictionaries({}, optional=_FIELD))
-def test_the_shortcut_takes_nothing_that_the_rules_refuse_and_what_is_taken_can_be_read(document: dict[str, Any]) -> None:
+def test_the_shortcut_takes_nothing_that_the_rules_refuse_and_what_is_taken_can_be_read(
+    document: dict[str, Any],
+) -> None:
     faults = events_v2.faults(document)
     try:
         accepted = events_v2.check(Payload(json.dumps(document).encode()))
@@ -304,10 +333,39 @@ def test_the_shortcut_takes_nothing_that_the_rules_refuse_and_what_is_taken_can_
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(READERS), st.recursive(_TEXTS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["alerts", "status", "labels", "fingerprint", "service_key", "event_type", "description", "contexts", "payload", "summary", "routing_key", "details"]), inner, max_size=4)), max_leaves=12))
+@given(
+    st.sampled_from(READERS),
+    st.recursive(
+        _TEXTS,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(
+                st.sampled_from(
+                    [
+                        "alerts",
+                        "status",
+                        "labels",
+                        "fingerprint",
+                        "service_key",
+                        "event_type",
+                        "description",
+                        "contexts",
+                        "payload",
+                        "summary",
+                        "routing_key",
+                        "details",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            ),
+        ),
+        max_leaves=12,
+    ),
+)
 def test_no_document_makes_a_reader_stumble(reader: Reader, document: Any) -> None:
     try:
         for one in reader.check(Payload(json.dumps(document).encode(), KEY)):
             assert len(reader.read(Payload(one.raw, one.routing_key, one.dedup_key or "made"))) == 1
     except Unreadable as refused:
-        assert all(refused.errors)
+        assert all(refused.errors)  # noqa: PT017 - refusing is fine, stumbling is not
