@@ -23,7 +23,12 @@ from tocsin.base.clock import system_clock
 from tocsin.base.secret import Seals, hash_password
 from tocsin.core.events import Agent, Urgency
 from tocsin.core.incident import Incident
+from tocsin.core.permission import HOUSE
+from tocsin.core.rotation import Restriction
+from tocsin.service import schedules
+from tocsin.service.audit import Deed
 from tocsin.service.incidents import Desk
+from tocsin.service.schedules import AskedLayer
 from tocsin.store.db import Database, Tx
 from tocsin.store.tables import people, services
 from tocsin.store.tables.people import account
@@ -109,7 +114,7 @@ def settle(db: Database, now: datetime) -> None:
         methods: list[dict[str, object]] = [
             {"id": f"PM{n:05d}", "user_id": user, "kind": kind, "label": label, "address": address, "country_code": code, "fields": {}, "is_enabled": True, "position": at, "created_at": now}
             for n, (user, kind, label, address, code, at) in enumerate(
-                ((ADA.id, "email", "Work", ADA.email, None, 0), (ADA.id, "sms", "Mobile", "612345678", 33, 1), (ADA.id, "ntfy", "Phone app", "ada-pages", None, 2), (BO.id, "email", "Work", BO.email, None, 0))
+                ((ADA.id, "email", "Work", ADA.email, None, 0), (ADA.id, "sms", "Mobile", "612345678", 33, 1), (ADA.id, "ntfy", "Phone app", "ada-pages", None, 2), (BO.id, "email", "Work", BO.email, None, 0), (CY.id, "email", "Work", CY.email, None, 0), (CY.id, "ntfy", "Phone app", "https://ntfy.example.org/cy", None, 1))
             )
         ]
         tx.execute(sa.insert(people.contact_method), methods)
@@ -118,14 +123,14 @@ def settle(db: Database, now: datetime) -> None:
             [
                 {"id": f"PR{n:05d}", "user_id": user, "contact_method_id": method, "start_delay_in_minutes": delay, "urgency": urgency, "created_at": now}
                 for n, (user, method, delay, urgency) in enumerate(
-                    ((ADA.id, "PM00002", 0, "high"), (ADA.id, "PM00001", 2, "high"), (ADA.id, "PM00000", 0, "low"), (BO.id, "PM00003", 0, "high"))
+                    ((ADA.id, "PM00002", 0, "high"), (ADA.id, "PM00001", 2, "high"), (ADA.id, "PM00000", 0, "low"), (BO.id, "PM00003", 0, "high"), (CY.id, "PM00004", 0, "high"))
                 )
             ],
         )
         teams = [("PTEAM01", "Payments"), ("PTEAM02", "Platform")]
         tx.execute(sa.insert(people.team), [{"id": id_, "name": name, "description": None, "parent_id": None, "default_role": "manager", "created_at": now} for id_, name in teams])
         tx.execute(sa.insert(people.team_member), [{"team_id": "PTEAM01", "user_id": ADA.id, "role": "manager"}, {"team_id": "PTEAM01", "user_id": BO.id, "role": "responder"}, {"team_id": "PTEAM02", "user_id": CY.id, "role": "manager"}])
-        _policies_and_services(tx, now)
+        _policies_and_services(tx, now, _schedules(tx, now - timedelta(days=9)))
 
 
 def _person(one: Persona, now: datetime) -> dict[str, object]:
@@ -135,20 +140,37 @@ def _person(one: Persona, now: datetime) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _policies_and_services(tx: Tx, now: datetime) -> None:
-    def level(id_: str, minutes: int, *user_ids: str) -> dict[str, Any]:
-        targets = [{"type": "user", "id": user_id} for user_id in user_ids]
+def _schedules(tx: Tx, then: datetime) -> tuple[str, str]:
+    """Two rotations: one that always has somebody, one that keeps office hours only."""
+    deed = Deed(HOUSE, then, Random(3))
+    day = timedelta(days=1)
+    start = then.replace(hour=8, minute=0, second=0, microsecond=0) - 7 * day
+
+    def layer(turn: timedelta, *user_ids: str, restrictions: tuple[Restriction, ...] = ()) -> AskedLayer:
+        return AskedLayer(
+            name="Turns", start=start, virtual_start=start, turn_seconds=int(turn.total_seconds()), user_ids=user_ids, restrictions=restrictions
+        )  # fmt: skip
+
+    office = Restriction(None, 9 * 3600, 8 * 3600)
+    always = schedules.create(tx, deed, name="Payments primary", time_zone="Europe/Paris", layers=[layer(2 * day, ADA.id, BO.id, "PMORE02")])
+    hours = schedules.create(tx, deed, name="Platform office hours", time_zone="Asia/Tokyo", layers=[layer(day, CY.id, "PMORE00", restrictions=(office,))])
+    return always, hours
+
+
+def _policies_and_services(tx: Tx, now: datetime, turns: tuple[str, str]) -> None:
+    def level(id_: str, minutes: int, *target_ids: str) -> dict[str, Any]:
+        targets = [{"type": "schedule" if id_ in turns else "user", "id": id_} for id_ in target_ids]
         return {"id": id_, "delay_minutes": minutes, "strategy": "assign_to_everyone", "targets": targets}
 
     rows = [
-        ("PPOL001", "Payments: day and night", 1, [level("PRULE01", 15, ADA.id), level("PRULE02", 20, BO.id), level("PRULE03", 30, CY.id)], "PTEAM01"),
-        ("PPOL002", "Platform", 0, [level("PRULE04", 30, CY.id)], "PTEAM02"),
+        ("PPOL001", "Payments: day and night", 1, [level("PRULE01", 15, ADA.id), level("PRULE02", 20, turns[0]), level("PRULE03", 30, CY.id)], "PTEAM01"),
+        ("PPOL002", "Platform", 0, [level("PRULE04", 30, turns[1]), level("PRULE05", 30, CY.id)], "PTEAM02"),
     ]
     tx.execute(
         sa.insert(services.escalation_policy),
         [{"id": id_, "name": name, "description": None, "num_loops": loops, "on_call_handoff_notifications": "if_has_services", "rules": rules, "team_id": team, "created_at": now, "updated_at": now} for id_, name, loops, rules, team in rows],
     )
-    links = [{"policy_id": id_, "target_id": target["id"], "target_type": "user"} for id_, _, _, rules, _ in rows for rule in rules for target in rule["targets"]]
+    links = [{"policy_id": id_, "target_id": target["id"], "target_type": target["type"]} for id_, _, _, rules, _ in rows for rule in rules for target in rule["targets"]]
     tx.execute(sa.insert(services.policy_target), links)
     named = [("PCHECK1", "Checkout API", "PPOL001", "Takes the order and the money"), ("PLEDGER", "Ledger", "PPOL001", "Books every payment"), ("PEDGE01", "Edge and DNS", "PPOL002", None)]
     tx.execute(

@@ -6,6 +6,7 @@ from tests.people import BO, CY
 from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
 from tocsin.core.events import Agent, Urgency
+from tocsin.service import notify
 from tocsin.service.incidents import Desk
 
 _BO = Agent("user_reference", BO.id, BO.name)
@@ -25,4 +26,8 @@ def tell(stage: Stage) -> dict[str, str]:
         desk.change_priority(slow.id, _BO, "website", "PPRIO02")
         desk.snooze(cert.id, _CY, "website", 86_400)
         desk.resolve(old.id, _BO, "website", "Rolled back the release")
-    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}
+    claims: dict[str, object] = {"incident": fresh.id, "user": BO.id, "do": "acknowledge"}
+    act = "/act/" + stage.seals.sign(claims, purpose="mail-action", expires_at=system_clock() + minutes(60))
+    with stage.db.write() as tx:
+        notify.owe_test(tx, CY.id, "PM00004", now=system_clock(), chance=stage.chance)
+    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tocsin.base.errors import not_found
 from tocsin.core.alert import Outcome
 from tocsin.core.incident import Incident
+from tocsin.core.message import TEST
 from tocsin.core.permission import Actor
 from tocsin.service import access
 from tocsin.store import dialect, incidents
@@ -24,6 +25,7 @@ from tocsin.store.tables import people as people_tables
 from tocsin.store.tables import services as service_tables
 
 PAGE_LENGTH = 50
+TESTS_LOOKED_AT = 100
 PAGES_MOST = 200
 """Beyond this many pages a person narrows the list instead (the API pages by 10,000 too)."""
 
@@ -248,3 +250,34 @@ def incident_numbers(tx: Tx, ids: Iterable[str]) -> dict[str, int]:
     incident = incident_tables.incident
     rows = tx.rows(sa.select(incident.c.id, incident.c.number).where(incident.c.id.in_(sorted(set(ids)))))
     return {row.id: row.number for row in rows}
+
+
+# --- How somebody is reached -----------------------------------------------------------------------------------------
+
+
+def latest_tests(tx: Tx, user_id: str) -> dict[str, tuple[sa.Row[Any], list[sa.Row[Any]]]]:
+    """By contact method, the person's latest test and the receipts of its tries, oldest first."""
+    outbox, delivery = engine_tables.outbox, engine_tables.delivery
+    pages = tx.rows(
+        sa.select(outbox)
+        .where(outbox.c.user_id == user_id, outbox.c.purpose == TEST)
+        .order_by(outbox.c.created_at.desc(), outbox.c.id)
+        .limit(TESTS_LOOKED_AT)
+    )
+    latest: dict[str, sa.Row[Any]] = {}
+    for page in pages:
+        latest.setdefault(page.contact_method_id, page)
+    tries: dict[str, list[sa.Row[Any]]] = {page.id: [] for page in latest.values()}
+    receipts = sa.select(delivery).where(delivery.c.outbox_id.in_(sorted(tries))).order_by(delivery.c.started_at, delivery.c.id)
+    for receipt in tx.rows(receipts):
+        tries[receipt.outbox_id].append(receipt)
+    return {method_id: (page, tries[page.id]) for method_id, page in latest.items()}
+
+
+def reach_mark(tx: Tx, user_id: str) -> object:
+    """A value that changes when the person's ways, rules or tests do."""
+    method, rule = people_tables.contact_method.c, people_tables.notification_rule.c
+    tests = [(page.id, page.state, [(one.outcome, one.detail) for one in tries]) for page, tries in latest_tests(tx, user_id).values()]
+    methods = tx.rows(sa.select(method.id, method.label, method.failing_since_reason).where(method.user_id == user_id).order_by(method.id))
+    rules = tx.rows(sa.select(rule.id).where(rule.user_id == user_id).order_by(rule.id))
+    return tests, [tuple(row) for row in methods], [row.id for row in rules]

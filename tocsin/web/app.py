@@ -63,8 +63,17 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-SHARED_NAMES = ("incidents", "services", "users", "teams", "schedules", "escalation_policies")
-"""Paths that PagerDuty's API gives as `html_url`; a browser that follows one is sent to the page."""
+SHARED_NAMES = {
+    "incidents": "incidents",
+    "services": "services",
+    "users": "people",
+    "teams": "teams",
+    "schedules": "on-call",
+    "escalation_policies": "on-call",
+}
+"""Paths that PagerDuty's API gives as `html_url`, and where our page for it is; a browser that follows one is sent there."""
+HAS_PAGES = {"incidents", "services", "users"}
+"""Those of them whose single things have a page each."""
 
 
 def make_app(db: Database, seals: Seals, settings: WebSettings, *, clock: Clock, chance: random.Random) -> Starlette:
@@ -79,6 +88,7 @@ def make_app(db: Database, seals: Seals, settings: WebSettings, *, clock: Clock,
         *(_route(front, pulse, page) for page in roll.PAGES),
         Route("/", _to(f"{PREFIX}/incidents")),
         Route(PREFIX, _to(f"{PREFIX}/incidents")),
+        Route("/{name}", _html_url),
         Route("/{name}/{id}", _html_url),
     ]
     return Starlette(routes=routes, exception_handlers={404: _Lost(front)})
@@ -134,7 +144,8 @@ async def _html_url(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in SHARED_NAMES:
         raise HTTPException(404)
-    return RedirectResponse(f"{PREFIX}/{name.replace('_', '-')}/{request.path_params['id']}", 303)
+    id_ = request.path_params.get("id")
+    return RedirectResponse(f"{PREFIX}/{SHARED_NAMES[name]}" + (f"/{id_}" if id_ and name in HAS_PAGES else ""), 303)
 
 
 def _route(front: Front, pulse: Pulse, page: Page) -> Route:
@@ -192,7 +203,7 @@ def _show(visit: Visit, page: Page) -> Response:
 def _act(visit: Visit, page: Page) -> Response:
     assert page.act is not None  # the route offers POST only then
     posted = visit.entry.typed("csrf")
-    if not session.is_from_our_page(visit.request, visit.front.seals, visit.secret, posted):
+    if page.needs_token and not session.is_from_our_page(visit.request, visit.front.seals, visit.secret, posted):
         raise forbidden("This form is too old, or it came from another site. Go back, load the page again and repeat it")
     return page.act(visit)
 

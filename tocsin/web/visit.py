@@ -188,10 +188,14 @@ class View:
 
 @dataclass(frozen=True)
 class Page:
-    """One address: what it shows on GET, what it does on POST. `path` is below `PREFIX` unless `is_bare`."""
+    """One address: what it shows on GET, what it does on POST. `path` is below `PREFIX` unless `is_bare`.
+
+    needs_token  False only where something else is the authority (the signature of a link)
+    """
 
     path: str
     view: View | None = None
     act: Act | None = None
     is_public: bool = False
     is_bare: bool = False
+    needs_token: bool = True
