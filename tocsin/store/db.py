@@ -17,6 +17,10 @@ import sqlalchemy as sa
 from tocsin.store import dialect
 
 
+Row = sa.Row[*tuple[Any, ...]]
+"""One row of an answer: its columns by name, or unpacked in order."""
+
+
 class Bell:
     """Wakes the passes of this process by name as soon as there is work for them; deaf ones find it by polling."""
 
@@ -52,13 +56,13 @@ class Tx:
         self.connection = connection
         self.rings: set[str] = set()
 
-    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[*tuple[Any, ...]]:
         return self.connection.execute(statement, parameters)
 
-    def rows(self, statement: sa.Executable, parameters: Any = None) -> Sequence[sa.Row[Any]]:
+    def rows(self, statement: sa.Executable, parameters: Any = None) -> Sequence[Row]:
         return self.connection.execute(statement, parameters).all()
 
-    def one(self, statement: sa.Executable, parameters: Any = None) -> sa.Row[Any] | None:
+    def one(self, statement: sa.Executable, parameters: Any = None) -> Row | None:
         return self.connection.execute(statement, parameters).first()
 
     def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
