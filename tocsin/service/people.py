@@ -334,6 +334,19 @@ def keys_of(tx: Tx, user_id: str | None) -> Sequence[sa.Row[Any]]:
 # -------------------------------------------------------------------------------------------------------------- teams
 
 
+def create_team(tx: Tx, deed: Deed, *, name: str, description: str | None = None) -> str:
+    """A new team at the top, with nobody in it. Returns its id. Raises 400 when there is one of this name."""
+    if not 1 <= len(name.strip()) <= NAME_MOST:
+        raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
+    if rows.team_named(tx, name.strip()) is not None:
+        raise invalid("Name has already been taken")
+    row = {"id": ids.object_id(deed.chance), "name": name.strip(), "description": description, "default_role": "manager"}
+    tx.execute(sa.insert(people.team), {**row, "created_at": deed.now})
+    reference = {"id": row["id"], "type": "team_reference", "summary": row["name"]}
+    audit.record(tx, deed, reference, before=None, after={"name": row["name"], "description": description, "default_role": "manager"})
+    return str(row["id"])
+
+
 def join_team(tx: Tx, deed: Deed, team_id: str, user_id: str, role: str | None) -> None:
     """Put a user into a team, or give them another role in it. Without a role: the one that fits their base role."""
     team, user = rows.teams(tx, [team_id]).get(team_id), rows.user(tx, user_id)
