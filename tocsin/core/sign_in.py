@@ -32,7 +32,7 @@ def wait(failures: Failures | None, *, free_tries: int, now: datetime) -> timede
     """How long this subject must still wait before its next try; zero when it may try now."""
     if failures is None or now - failures.last_at >= FORGOTTEN_AFTER or failures.count < free_tries:
         return timedelta()
-    doubled = FIRST_WAIT * 2 ** min(failures.count - free_tries, 10)
+    doubled = FIRST_WAIT * (1 << min(failures.count - free_tries, 10))
     return max(timedelta(), failures.last_at + min(doubled, LONGEST_WAIT) - now)
 
 

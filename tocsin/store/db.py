@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from tocsin.store import dialect
 
-
 Row = sa.Row[*tuple[Any, ...]]
 """One row of an answer: its columns by name, or unpacked in order."""
 
