@@ -281,3 +281,28 @@ def reach_mark(tx: Tx, user_id: str) -> object:
     methods = tx.rows(sa.select(method.id, method.label, method.failing_since_reason).where(method.user_id == user_id).order_by(method.id))
     rules = tx.rows(sa.select(rule.id).where(rule.user_id == user_id).order_by(rule.id))
     return tests, [tuple(row) for row in methods], [row.id for row in rules]
+
+
+def members(tx: Tx, team_ids: Iterable[str]) -> dict[str, list[sa.Row[Any]]]:
+    """By team, its people with `team_role`, by name."""
+    link, user = people_tables.team_member, people_tables.user
+    found: dict[str, list[sa.Row[Any]]] = {team_id: [] for team_id in team_ids}
+    rows = tx.rows(
+        sa.select(link.c.team_id, link.c.role.label("team_role"), user.c.id, user.c.name)
+        .join(user, user.c.id == link.c.user_id)
+        .where(link.c.team_id.in_(sorted(found)))
+        .order_by(sa.func.lower(user.c.name), user.c.id)
+    )
+    for row in rows:
+        found[row.team_id].append(row)
+    return found
+
+
+def keys(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """Every API key the viewer may see, with its owner's name; usable ones first, the newest on top."""
+    key, user = people_tables.api_key, people_tables.user
+    visible = access.visible(actor, "api_key")
+    statement = sa.select(key, user.c.name.label("owner_name")).outerjoin(user, user.c.id == key.c.user_id)
+    if visible is not None:
+        statement = statement.where(visible)
+    return tx.rows(statement.order_by(key.c.revoked_at.is_not(None), key.c.created_at.desc(), key.c.id))

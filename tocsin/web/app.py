@@ -109,6 +109,7 @@ def make_templates() -> jinja2.Environment:
         log.warning("%d icons were not built; pages are drawn without them (run `make front-end`)", len(found.missing))
     environment.globals.update(icon=found, static=static_address, drawing=drawing, prefix=PREFIX, Markup=Markup)
     environment.filters["pair"] = id_and_name
+    environment.filters["twice"] = lambda word: (word, word)
     environment.globals["ui"] = environment.get_template("parts.html").module
     return environment
 
