@@ -29,7 +29,7 @@ _COPY: Final = f"COPY inbox ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES: Final = ("text", "int8", "int8", "text", "text", "text", "text", "text", "bytea")
 _KEPT: Final = "SELECT 1 FROM inbox WHERE id = %s"
 
-BUSY_SECONDS: Final = 5
+BUSY_SECONDS: Final = 3
 """How long a batch waits for another process that is writing to the same file, before it is given up."""
 
 

@@ -55,7 +55,7 @@ class Numbering:
 
     def _head(self, micros: int) -> str:
         """The first 23 characters of 26: 48 bits of milliseconds and 65 of chance, in ULID's alphabet."""
-        bits = ((micros // 1000) << 67) | (self._chance.getrandbits(65) << 2)
+        bits = ((micros // 1000) << 65) | self._chance.getrandbits(65)
         return "".join([_CROCKFORD[(bits >> shift) & 31] for shift in range(110, -1, -5)])
 
 
