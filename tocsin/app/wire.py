@@ -76,7 +76,7 @@ def make_passes(premises: Premises) -> list[Pass]:
     return [
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
-        Pass("follow", follow, timedelta(milliseconds=500), ("events",)),
+        Pass("follow", follow, timedelta(milliseconds=500), ("events",), pause=timedelta(milliseconds=100)),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 

@@ -28,12 +28,18 @@ LONGEST_REST: Final = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One periodic job. `bells` wake it at once; `every` is the longest it sleeps without them."""
+    """One periodic job.
+
+    bells  wake it at once
+    every  the longest it sleeps without them
+    pause  the least it rests between two rounds, so that one round serves many bells
+    """
 
     name: str
     run: Callable[[datetime], bool]
     every: timedelta
     bells: tuple[str, ...] = ()
+    pause: timedelta = timedelta(0)
 
 
 @dataclass(slots=True)
@@ -88,6 +94,8 @@ class Engine:
             if rest is not None:
                 self._stopping.wait(rest.total_seconds())
             elif not self._stopping.is_set():
+                if one.pause:
+                    self._stopping.wait(one.pause.total_seconds())
                 waking.wait(one.every.total_seconds())
 
     def _round(self, one: Pass, health: Health) -> timedelta | None:

@@ -25,6 +25,7 @@ from tocsin.core.incident import Command, Decision, Incident, ServiceRules
 from tocsin.service.effects import Queue
 from tocsin.service.ladders import Ladders
 from tocsin.store import alerts, counters, events, incidents, policies, services, timers
+from tocsin.store.alerts import Alert
 from tocsin.store.db import Tx
 from tocsin.store.services import Service
 from tocsin.store.tables import incidents as tables
@@ -77,6 +78,7 @@ class Desk:
             self._services |= found
             wanted = {service.policy_id for service in found.values()} - self._policies.keys()
             self._policies |= policies.load(self.tx, wanted)
+            self.ladders.prepare([self._policies[policy_id] for policy_id in sorted(wanted) if policy_id in self._policies])
 
     def incident(self, incident_id: str) -> Incident:
         """The incident as it is now on the desk. Refuses (404) one that does not exist."""
@@ -307,6 +309,51 @@ class Desk:
             else:
                 self._put(replace(source, merged_into=target_id, alerts_total=0, alerts_open=0))
         return self._after[target_id]
+
+    def resolve_alerts(self, resolving: Sequence[Alert], agent: Agent, channel: str) -> None:
+        """Resolve these open alerts by hand; an incident goes with its last one."""
+        ended = [
+            replace(alert, status="resolved", resolved_at=self.now, updated_at=self.now)
+            for alert in resolving
+            if alert.status == "triggered"
+        ]
+        alerts.update(self.tx, ended)
+        for alert in ended:
+            if alert.incident_id:
+                ending = rules.EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel=channel)
+                self.ask(alert.incident_id, ending)
+
+    def move_alerts(self, moving: Sequence[Alert], target_id: str, agent: Agent, channel: str) -> None:
+        """Let these alerts belong to another, open incident. What is left without an open alert is over by it."""
+        target = self.incident(target_id)
+        by_source: dict[str, list[Alert]] = {}
+        for alert in moving:
+            if alert.incident_id and alert.incident_id != target_id:
+                by_source.setdefault(alert.incident_id, []).append(alert)
+        for source_id, these in by_source.items():
+            source = self.incident(source_id)
+            open_count = sum(alert.status == "triggered" for alert in these)
+            self.ask(
+                target_id,
+                rules.TakeAlerts(
+                    count=len(these),
+                    open_count=open_count,
+                    from_id=source_id,
+                    from_number=source.number,
+                    agent=agent,
+                    channel=channel,
+                ),
+            )
+            giving = rules.GiveAlerts(
+                count=len(these),
+                open_count=open_count,
+                to_id=target_id,
+                to_number=target.number,
+                agent=agent,
+                channel=channel,
+            )
+            self.ask(source_id, giving)
+            alerts.move(self.tx, [alert.id for alert in these], target_id, self.now)
 
     def fire(self, incident_id: str, timer: rules.Timer, due_at: datetime) -> Decision | None:
         """A timer of the incident is due and its row is taken. None: the incident no longer exists."""

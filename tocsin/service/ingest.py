@@ -154,7 +154,7 @@ class Ingest:
     def _append_at_once(self, rows: Sequence[hot.InboxTuple]) -> bool:
         """Commit without waiting for anybody; False when somebody else is writing, or a commit takes long here."""
         queue = self._db.writing
-        if not self._appender.is_quick or queue is None or not queue.acquire(blocking=False):
+        if not self._appender.is_quick or queue is None or not queue.acquire(blocking=False, first=True):
             return False
         try:
             self._appender.append(rows, may_wait=False)
@@ -187,7 +187,7 @@ class Ingest:
 
     def _append_in_thread(self, rows: Sequence[hot.InboxTuple]) -> None:
         queue = self._db.writing
-        if queue is not None and not queue.acquire(timeout=QUEUE_SECONDS):
+        if queue is not None and not queue.acquire(timeout=QUEUE_SECONDS, first=True):
             raise hot.NotKept(f"another writer of this process has held the database for {QUEUE_SECONDS:.0f} s")
         try:
             self._appender.append(rows, may_wait=True)

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tocsin.store import dialect
+from tocsin.store.turns import Turns
 
 Row = sa.Row[*tuple[Any, ...]]
 """One row of an answer: its columns by name, or unpacked in order."""
@@ -79,7 +80,7 @@ class Database:
         self.url = url
         self.engine = dialect.make_engine(url, pool_size=pool_size)
         self.bell = Bell()
-        self.writing = threading.Lock() if dialect.one_writer(self.engine) else None
+        self.writing = Turns() if dialect.one_writer(self.engine) else None
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
