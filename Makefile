@@ -53,6 +53,12 @@ check: $(VENV)/.ready ## Lint, types, imports, spelling, tidiness and docs
 both: setup ## Run the store's tests on both databases; fails where PostgreSQL is missing
 	@CI=true $(BIN)/python -m pytest tests/store tests/both $(ARGS)
 
+promises: setup ## Run the product's promises in plain words, kill -9 among them
+	@$(BIN)/python -m pytest tests/promises $(ARGS)
+
+compat: setup .venv5/.ready ## Run PagerDuty's own clients and real senders against us
+	@$(BIN)/python -m pytest tests/compat $(ARGS)
+
 # ----------------------------------------------------------------------------------------------------- working on it
 
 migration: setup ## Write a migration from the difference between the tables and the last one: NAME="what changed"
@@ -69,4 +75,4 @@ clean: ## Remove everything that was made here, except databases in ./var
 	@rm -rf $(VENV) .venv5 node_modules $(VENDOR) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup system demo test check both migration pin format clean
+.PHONY: help setup system demo test check both promises compat migration pin format clean
