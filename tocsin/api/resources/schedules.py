@@ -66,13 +66,13 @@ PREVIEW: Final = "PREVIEW"
 _TIME_OF_DAY: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?")
 
 
-class UserIn(msgspec.Struct):
+class PlaceWrite(msgspec.Struct):
     """One place in a layer's turn order."""
 
     user: Reference
 
 
-class RestrictionIn(msgspec.Struct):
+class RestrictionWrite(msgspec.Struct):
     """A daily or weekly restriction."""
 
     type: Literal["daily_restriction", "weekly_restriction"]
@@ -81,7 +81,7 @@ class RestrictionIn(msgspec.Struct):
     start_day_of_week: int | UnsetType | None = UNSET
 
 
-class LayerIn(msgspec.Struct):
+class LayerWrite(msgspec.Struct):
     """A layer as clients send it."""
 
     id: str | UnsetType | None = UNSET
@@ -90,8 +90,8 @@ class LayerIn(msgspec.Struct):
     end: str | UnsetType | None = UNSET
     rotation_virtual_start: str | UnsetType = UNSET
     rotation_turn_length_seconds: int | UnsetType = UNSET
-    users: list[UserIn] | UnsetType = UNSET
-    restrictions: list[RestrictionIn] | UnsetType | None = UNSET
+    users: list[PlaceWrite] | UnsetType = UNSET
+    restrictions: list[RestrictionWrite] | UnsetType | None = UNSET
 
 
 class ScheduleWrite(msgspec.Struct):
@@ -101,11 +101,11 @@ class ScheduleWrite(msgspec.Struct):
     name: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
-    schedule_layers: list[LayerIn] | UnsetType = UNSET
+    schedule_layers: list[LayerWrite] | UnsetType = UNSET
     teams: list[Reference] | UnsetType | None = UNSET
 
 
-class OverrideIn(msgspec.Struct):
+class OverrideWrite(msgspec.Struct):
     """An override as clients send it."""
 
     start: str
@@ -292,7 +292,7 @@ def _instant(text: str, zone: tzinfo, field: str) -> datetime:
     return instant
 
 
-def _asked(layer: LayerIn, zone: tzinfo) -> AskedLayer:
+def _asked(layer: LayerWrite, zone: tzinfo) -> AskedLayer:
     """A layer in the service's words. Raises ValueError, naming the field, when it makes no sense."""
     return AskedLayer(
         id=layer.id or None,
@@ -311,7 +311,7 @@ def _asked(layer: LayerIn, zone: tzinfo) -> AskedLayer:
     )
 
 
-def _asked_restriction(one: RestrictionIn) -> Restriction:
+def _asked_restriction(one: RestrictionWrite) -> Restriction:
     found = _TIME_OF_DAY.fullmatch(one.start_time_of_day.strip())
     if found is None:
         raise ValueError("start_time_of_day must be a time like 09:00:00")
@@ -503,7 +503,7 @@ def override(call: Call) -> Reply:
 def _read_override(item: object, zone: tzinfo) -> AskedOverride | str:
     """An override in the service's words, or the sentence that says why it is none."""
     try:
-        one = msgspec.convert(item, OverrideIn)
+        one = msgspec.convert(item, OverrideWrite)
         return AskedOverride(_instant(one.start, zone, "start"), _instant(one.end, zone, "end"), one.user.id)
     except msgspec.ValidationError as error:
         return verbs.shape_words(str(error))
