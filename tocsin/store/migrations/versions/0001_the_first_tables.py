@@ -90,6 +90,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_deliveries_incident_id'), ['incident_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_deliveries_outbox_id'), ['outbox_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_deliveries_provider_id'), ['provider_id'], unique=False)
+        batch_op.create_index('ix_deliveries_started', ['started_at', 'id'], unique=False)
 
     op.create_table('early_resolves',
     sa.Column('routing_key', sa.Text(), nullable=False),
@@ -611,6 +612,7 @@ def downgrade() -> None:
     op.drop_table('escalation_policies')
     op.drop_table('early_resolves')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.drop_index('ix_deliveries_started')
         batch_op.drop_index(batch_op.f('ix_deliveries_provider_id'))
         batch_op.drop_index(batch_op.f('ix_deliveries_outbox_id'))
         batch_op.drop_index(batch_op.f('ix_deliveries_incident_id'))
