@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -169,10 +170,14 @@ def as_rsgi(app: ASGIApp, stopping: Stopping) -> RsgiApp:
             proto.close(403)
             return
         exchange = _Exchange(scope, proto, stopping)
+        said = scope.headers.get("content-length")
+        if said is not None and said.isdigit() and int(said) > MAX_EDGE_BODY:
+            exchange.refuse_size()
+            return
         try:
             await app(exchange.scope, exchange.receive, exchange.send)
         except _TooLarge:
-            exchange.answer(413, f"The body is larger than {MAX_EDGE_BODY} bytes")
+            pass  # answered already
         except ProtocolClosed:
             pass  # the client is gone: nobody is left to answer
         except Exception:  # noqa: BLE001 - the top of a request: logged with its story, answered with 500
@@ -202,19 +207,19 @@ class _Exchange:
         self._headers: list[tuple[str, str]] = []
         self._stream: Any = None
         self._is_answered = False
+        self._is_refused = False
         self._gone: asyncio.Future[Any] | None = None
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in scope.headers.items()]
         if scope.authority and "host" not in scope.headers:
             headers.append((b"host", scope.authority.encode("latin-1")))
-        raw_path: str = scope.path
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},  # 2.3: streams listen for `http.disconnect` themselves
             "http_version": scope.http_version,
             "method": scope.method,
             "scheme": scope.scheme,
-            "path": raw_path,
-            "raw_path": raw_path.encode(),
+            "path": scope.path,
+            "raw_path": quote(scope.path, safe="/:@!$&'()*+,;=~").encode(),  # the server has decoded it already
             "query_string": scope.query_string.encode("latin-1"),
             "root_path": "",
             "headers": headers,
@@ -226,12 +231,14 @@ class _Exchange:
     async def receive(self) -> Message:
         if not self._is_body_over:
             try:
-                piece = await self._pieces.__anext__()  # not `async for`: it would ask for the iterator again, which is refused
+                # Not `async for`: it would ask for the iterator again, which is refused.
+                piece = await self._pieces.__anext__()
             except StopAsyncIteration:
                 self._is_body_over = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             self._received += len(piece)
             if self._received > MAX_EDGE_BODY:
+                self.refuse_size()
                 raise _TooLarge
             return {"type": "http.request", "body": bytes(piece), "more_body": True}
         if self._gone is None:
@@ -248,6 +255,8 @@ class _Exchange:
                 wait.cancel()
 
     async def send(self, message: Message) -> None:
+        if self._is_refused:
+            return  # the application answers to a request that was answered for it
         if message["type"] == "http.response.start":
             self._status = message["status"]
             self._headers = [
@@ -263,7 +272,15 @@ class _Exchange:
                 self._is_answered = True
                 self._stream = self._proto.response_stream(self._status, self._headers)
             if body:
-                await self._stream.send_bytes(bytes(body))
+                try:
+                    await self._stream.send_bytes(bytes(body))
+                except ProtocolClosed:  # the client is gone: `receive` says so too, and the stream ends in good order
+                    await asyncio.sleep(0)
+
+    def refuse_size(self) -> None:
+        """Answer 413; nothing the application says afterwards is sent."""
+        self.answer(413, f"The body is larger than {MAX_EDGE_BODY} bytes")
+        self._is_refused = True
 
     def answer(self, status: int, error: str) -> None:
         """A last answer, unless there was one already."""
