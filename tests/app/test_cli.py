@@ -138,7 +138,9 @@ def test_an_event_that_says_nothing_is_not_sent(installed):
 
 
 def test_sending_to_nobody_is_said(installed):
-    assert "does not answer" in installed("send", "boom", "--key", "0" * 32, "--to", "http://127.0.0.1:9", code=1).stderr
+    assert (
+        "does not answer" in installed("send", "boom", "--key", "0" * 32, "--to", "http://127.0.0.1:9", code=1).stderr
+    )
 
 
 def test_every_operation_is_served_or_known_to_be_missing(shell):
@@ -163,5 +165,15 @@ def test_a_database_of_a_newer_tocsin_is_refused(installed):
 
 
 def test_every_command_helps(shell):
-    for words in ((), ("init",), ("serve",), ("key", "create"), ("send",), ("doctor",), ("oncall",), ("operations",), ("settings",)):
+    for words in (
+        (),
+        ("init",),
+        ("serve",),
+        ("key", "create"),
+        ("send",),
+        ("doctor",),
+        ("oncall",),
+        ("operations",),
+        ("settings",),
+    ):
         assert "Usage:" in shell(*words, "--help").output

@@ -60,7 +60,9 @@ def test_a_program_on_this_machine_finds_us_without_knowing_the_names(tmp_path):
 
 
 def test_the_certificate_carries_the_name_people_use(tmp_path, now):
-    told = read({"TOCSIN_DATA": str(tmp_path), "TOCSIN_BASE_URL": "https://alarm.example.org", "TOCSIN_TLS_NAMES": "10.1.2.3"})
+    told = read(
+        {"TOCSIN_DATA": str(tmp_path), "TOCSIN_BASE_URL": "https://alarm.example.org", "TOCSIN_TLS_NAMES": "10.1.2.3"}
+    )
     made = wire.certificate(told, now)
     assert {"alarm.example.org", "10.1.2.3", "localhost"} <= set(made.names)
     plain, secured = wire.listeners(told, now)
