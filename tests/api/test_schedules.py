@@ -316,6 +316,7 @@ def test_the_list_has_no_layers_unless_included_and_is_searched_by_name(api: Api
     assert included["schedule_layers"][0]["name"] == "Weekdays"
     assert entries(included["final_schedule"])[0][0] == "Ada"
     assert api.ask("GET", "/schedules", query=[("include[]", "everything")]).status == 400
+    assert api.ask("GET", "/schedules", query=[*query, ("until", "2027-11-23T09:00:00Z")]).status == 400
 
 
 def test_a_list_says_when_somebody_is_on_call_next(api: Api) -> None:

@@ -55,7 +55,9 @@ TAG: Final = "Schedules"
 HALF_RANGE: Final = timedelta(weeks=2)
 """What a missing `since` or `until` is away from the other."""
 RANGE_LONGEST: Final = timedelta(days=3 * 366)
-"""The longest range that is rendered at once."""
+"""The longest range that is rendered of one schedule at once."""
+LIST_RANGE_LONGEST: Final = timedelta(days=100)
+"""The longest range that a list renders of each of its schedules."""
 NEXT_WITHIN: Final = timedelta(days=90)
 """How far ahead somebody's next turn is looked for."""
 YEARS: Final = range(1970, 2200)
@@ -119,9 +121,10 @@ class OverrideWrite(msgspec.Struct):
 def shown(call: Call, rows: Rows) -> list[Body]:
     """Schedules as bodies: whole when one is asked for, without layers and entries in lists unless included."""
     parts = frozenset({"schedule_layers", "final_schedule", "overrides_subschedule"})
+    longest = RANGE_LONGEST
     if call.request.method == "GET" and "id" not in call.params:
-        parts &= call.includes
-    span = _range(call.query) if parts else None
+        parts, longest = parts & call.includes, LIST_RANGE_LONGEST
+    span = _range(call.query, longest) if parts else None
     latest = call.now + timedelta(hours=1)  # a node whose clock is ahead may have made the newest version
     reach = Span(min(span.start, call.now), max(span.end, latest)) if span is not None else Span(call.now, latest)
     loaded = store.load_many(call.tx, [row.id for row in rows], reach)
@@ -249,10 +252,10 @@ def _next(call: Call, found: Loaded, user_id: str, people: shapes.Refs, zone: tz
 # --------------------------------------------------------------------------------------------------- what is asked for
 
 
-def _range(query: Query) -> Span | None:
+def _range(query: Query, longest: timedelta = RANGE_LONGEST) -> Span | None:
     """The range to render; None when none is asked for. A missing bound is two weeks from the other.
 
-    Raises 400/2002 when it is turned round or longer than `RANGE_LONGEST`.
+    Raises 400/2002 when it is turned round or longer than `longest`.
     """
     since, until = query.instant("since"), query.instant("until")
     for name, instant in (("since", since), ("until", until)):
@@ -267,8 +270,8 @@ def _range(query: Query) -> Span | None:
     if end < start:
         raise invalid_arguments("until must not be before since")
     end = max(end, start + timedelta(seconds=1))  # who asks for one instant is told of it
-    if end - start > RANGE_LONGEST:
-        raise invalid_arguments(f"The range from since to until must be at most {RANGE_LONGEST.days} days")
+    if end - start > longest:
+        raise invalid_arguments(f"The range from since to until must be at most {longest.days} days")
     return Span(start, end)
 
 
