@@ -20,6 +20,10 @@ PLACE = Path(os.environ.get("PAGERDUTY_OPENAPI", Path(__file__).parents[3] / "sh
 
 WRONG_THERE = {
     ("GET", "/vendors/{}"),  # the schema says a list; every client reads an object
+    # one of two enums for the type, and no answer is of both: an acknowledgement can never be valid
+    ("GET", "/log_entries"),
+    ("GET", "/log_entries/{}"),
+    ("GET", "/incidents/{}/log_entries"),
 }
 """Operations whose published schema contradicts what PagerDuty's own clients read."""
 
@@ -29,11 +33,13 @@ NULL_THERE = frozenset(
         "description", "auto_resolve_timeout", "acknowledgement_timeout", "last_incident_timestamp", "support_hours",
         "alert_grouping", "alert_grouping_timeout", "timeout", "vendor", "integration_email", "oauth_client",
         "start", "end", "schedule", "rendered_coverage_percentage", "next_oncall_for_user",
+        "resolved_at", "priority", "resolve_reason", "conference_bridge", "last_status_change_by", "severity", "integration",
+        "first_trigger_log_entry", "incident_key",
     },
 )  # fmt: skip
 """Fields whose prose says that they are null when there is nothing, though the schema does not."""
 
-LOOSE_THERE = frozenset({"alert_grouping_parameters", "escalation_rule_assignment_strategy"})
+LOOSE_THERE = frozenset({"assignee", "acknowledger", "last_status_change_by", "first_trigger_log_entry", "details", "alert_grouping_parameters", "escalation_rule_assignment_strategy"})
 """Fields whose schema no answer can keep to: both halves of its `oneOf` match, or it says a word where clients read an object."""
 
 

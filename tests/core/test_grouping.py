@@ -17,11 +17,11 @@ def candidate(
     began: timedelta = timedelta(0),
     newest: timedelta | None = None,
     alerts: int = 1,
-    **content: str | None,
+    content: dict[str, str | None] | None = None,
 ) -> Candidate:
     """An open incident that began so long before noon."""
     newest_at = NOON - (began if newest is None else newest)
-    return Candidate(f"QINC{number}", number, NOON - began, newest_at, alerts, content)
+    return Candidate(f"QINC{number}", number, NOON - began, newest_at, alerts, content or {})
 
 
 def test_without_grouping_every_alert_opens_its_own() -> None:
@@ -44,25 +44,25 @@ def test_by_time_without_a_window_it_joins_as_long_as_the_incident_is_open() -> 
 
 
 def test_by_content_all_fields_must_be_equal() -> None:
-    same = {"source": "db1", "class": "disk"}
-    assert choose(BY_HOST, same, [candidate(**same)], NOON) is not None
-    assert choose(BY_HOST, same | {"class": "cpu"}, [candidate(**same)], NOON) is None
+    same: dict[str, str | None] = {"source": "db1", "class": "disk"}
+    assert choose(BY_HOST, same, [candidate(content=same)], NOON) is not None
+    assert choose(BY_HOST, same | {"class": "cpu"}, [candidate(content=same)], NOON) is None
 
 
 def test_by_content_any_field_is_enough_where_it_says_any() -> None:
     any_field = Grouping("content_based", HOUR, ("source", "class"), every_field=False)
-    joined = choose(any_field, {"source": "db1", "class": "cpu"}, [candidate(7, source="db1")], NOON)
+    joined = choose(any_field, {"source": "db1", "class": "cpu"}, [candidate(7, content={"source": "db1"})], NOON)
     assert joined is not None
     assert joined.reason == "grouped by content: the same source as #7"
 
 
 def test_the_window_of_content_is_counted_from_the_newest_alert_and_ends_after_a_day() -> None:
-    same = {"source": "db1", "class": "disk"}
-    fresh = candidate(began=timedelta(hours=23), newest=HOUR / 2, **same)
+    same: dict[str, str | None] = {"source": "db1", "class": "disk"}
+    fresh = candidate(began=timedelta(hours=23), newest=HOUR / 2, content=same)
     assert choose(BY_HOST, same, [fresh], NOON) is not None
-    old = candidate(began=timedelta(hours=25), newest=HOUR / 2, **same)
+    old = candidate(began=timedelta(hours=25), newest=HOUR / 2, content=same)
     assert choose(BY_HOST, same, [old], NOON) is None
-    quiet = candidate(began=timedelta(hours=2), **same)
+    quiet = candidate(began=timedelta(hours=2), content=same)
     assert choose(BY_HOST, same, [quiet], NOON) is None
 
 

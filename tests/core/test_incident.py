@@ -85,9 +85,9 @@ def test_acknowledging_stops_pages_and_escalation_and_starts_the_timeout() -> No
 def test_an_acknowledgement_makes_the_incident_the_acknowledgers() -> None:
     story = opened(ladder(rung(ADA, BO)))
     story.acknowledge(BO)
-    assert story.incident.user_ids == (BO.id,)
+    assert list(story.incident.user_ids) == [BO.id]
     story.acknowledge(CY)
-    assert story.incident.user_ids == (BO.id, CY.id)
+    assert list(story.incident.user_ids) == [BO.id, CY.id]
 
 
 def test_an_acknowledgement_by_the_sender_leaves_it_whose_it_was() -> None:

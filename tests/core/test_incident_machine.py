@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
     def other_people_are_on_call(self, anew: Ladder) -> None:
         self.story.ladder = anew
 
-    @precondition(lambda self: pending(self.story.incident))
+    @precondition(lambda self: bool(pending(self.story.incident)))
     @rule(pick=st.integers(0, 2))
     def a_timer_fires(self, pick: int) -> None:
         waiting = sorted(pending(self.story.incident))

@@ -127,7 +127,7 @@ def next_step(incident: Incident, ladder: Ladder, names: Names) -> Next:
         return Next(_still(incident))
     if incident.nobody_reason:
         return Next("Nobody is on call; Tocsin looks again for somebody", incident.escalate_at)
-    step = escalation.following(ladder, level=incident.level, loop=incident.loop, ring_tried=incident.ring_tried)
+    step = escalation.following(ladder, level=incident.level, loop=incident.loop, ring_tried=incident.ring_tried, holders=incident.user_ids)
     if isinstance(step, Climb):
         people = " and ".join(names(person.user_id) for person in step.people)
         again = ", the policy beginning again" if step.repeats else ""

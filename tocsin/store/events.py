@@ -78,6 +78,28 @@ def of_incident(tx: Tx, incident_id: str, *, kinds: Collection[str] = ()) -> lis
     return _read(tx, statement.order_by(tables.event.c.position))
 
 
+def firsts(tx: Tx, incident_ids: Collection[str]) -> dict[str, Entry]:
+    """How each of these incidents began: the first entry of each."""
+    event = tables.event.c
+    first = sa.select(sa.func.min(event.position)).where(event.incident_id.in_(sorted(incident_ids)))
+    found = _read(tx, sa.select(*_columns).where(event.position.in_(first.group_by(event.incident_id))))
+    return {entry.event.incident_id: entry for entry in found}
+
+
+def firsts_of_alerts(tx: Tx, incident_ids: Collection[str], alert_ids: Collection[str]) -> dict[str, Entry]:
+    """The entry by which each of these alerts came to its incident, by alert; moved ones are where they came first."""
+    event = tables.event.c
+    statement = sa.select(*_columns).where(
+        event.incident_id.in_(sorted(incident_ids)), event.kind.in_(("triggered", "alert_joined"))
+    )
+    found: dict[str, Entry] = {}
+    for entry in _read(tx, statement.order_by(event.position)):
+        alert_id = getattr(entry.event, "alert_id", None)
+        if alert_id in alert_ids:
+            found.setdefault(str(alert_id), entry)
+    return found
+
+
 def matching(tx: Tx, statement: sa.Select[Any]) -> list[Entry]:
     """The entries a statement over the event table selects (`columns()` names what it must select)."""
     return _read(tx, statement)

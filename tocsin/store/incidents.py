@@ -16,6 +16,8 @@ _decode = msgspec.json.Decoder(Incident).decode
 _incident = tables.incident.c
 
 _LOADING_AT_ONCE = 500  # SQLite takes a limited number of parameters in one statement
+_NEWEST_AT_ONCE = 100  # SQLite joins at most 500 selects into one
+_OPEN = ("triggered", "acknowledged")
 
 
 def load(tx: Tx, incident_ids: Collection[str], *, lock: bool = False) -> dict[str, Incident]:
@@ -127,7 +129,7 @@ def open_of_services(tx: Tx, service_ids: Collection[str], *, most: int) -> list
         found += read(
             tx.rows(
                 sa.select(_incident.state)
-                .where(_incident.service_id == service_id, _incident.status != "resolved")
+                .where(_incident.service_id == service_id, _incident.status.in_(_OPEN))
                 .order_by(_incident.created_at.desc(), _incident.id.desc())
                 .limit(most)
             )
@@ -173,9 +175,17 @@ def status_of_services(tx: Tx, service_ids: Collection[str]) -> dict[str, str]:
 
 def last_incident_at(tx: Tx, service_ids: Collection[str]) -> dict[str, datetime]:
     """When each service's newest incident began."""
-    statement = (
-        sa.select(_incident.service_id, sa.func.max(_incident.created_at).label("last_at"))
-        .where(_incident.service_id.in_(service_ids))
-        .group_by(_incident.service_id)
-    )
-    return {row.service_id: row.last_at for row in tx.rows(statement)}
+    found: dict[str, datetime] = {}
+    wanted = sorted(set(service_ids))
+    for at in range(0, len(wanted), _NEWEST_AT_ONCE):
+        newest = [
+            sa.select(sa.literal(service_id).label("service_id"), sa.func.max(_incident.created_at).label("last_at")).where(
+                _incident.service_id == service_id, _incident.status == status
+            )
+            for service_id in wanted[at : at + _NEWEST_AT_ONCE]
+            for status in ("triggered", "acknowledged", "resolved")
+        ]  # one end of the index each: grouping would read all of it
+        for row in tx.rows(sa.union_all(*newest)):
+            if row.last_at is not None:
+                found[row.service_id] = max(row.last_at, found.get(row.service_id, row.last_at))
+    return found

@@ -71,6 +71,7 @@ delivery = sa.Table(  # receipts: one row a try
     word("channel"), word("address"), at("started_at"), at("ended_at", null=True),
     word("outcome", null=True),  # null while under way | accepted | delivered | refused | unreachable
     word("detail", null=True), word("provider_id", null=True, index=True), word("idempotency_key", index=True), at("updated_at", null=True),
+    sa.Index("ix_deliveries_started", "started_at", "id"),
     sa.Index("ix_deliveries_address", "channel", "address", "started_at"),
 )  # fmt: skip
 

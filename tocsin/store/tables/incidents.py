@@ -10,9 +10,12 @@ incident = sa.Table(
     word("priority_id", null=True), at("created_at"), at("updated_at"), at("resolved_at", null=True),
     sa.Column("state", sa.Text, nullable=False),  # core.incident.Incident as JSON
     sa.Index("ix_incidents_created", "created_at", "id"),
-    sa.Index("ix_incidents_status_created", "status", "created_at", "id"),
-    sa.Index("ix_incidents_service_created", "service_id", "created_at", "id"),
-    sa.Index("ix_incidents_urgency_created", "urgency", "created_at", "id"),
+    # What store/incident_lists.py asks for: equal columns first, then the order of the list.
+    sa.Index("ix_incidents_status_created", "status", "urgency", "created_at", "id"),
+    sa.Index("ix_incidents_service_created", "service_id", "status", "created_at", "id"),
+    sa.Index("ix_incidents_policy_created", "policy_id", "status", "created_at", "id"),
+    sa.Index("ix_incidents_key", "incident_key", sqlite_where=sa.text("incident_key IS NOT NULL"),
+             postgresql_where=sa.text("incident_key IS NOT NULL")),
     sa.Index("ix_incidents_resolved", "resolved_at", "id"),
     sa.Index("uq_incidents_open_key", "service_id", "incident_key", unique=True,
              sqlite_where=sa.text("status <> 'resolved' AND incident_key IS NOT NULL"),
@@ -33,8 +36,9 @@ alert = sa.Table(
     at("created_at"), at("updated_at"), at("resolved_at", null=True),
     sa.Column("trigger_count", sa.Integer, nullable=False, default=1),
     sa.Column("body", sa.Text, nullable=False),  # the first trigger event as read: source, component, details, links …
-    sa.Index("uq_alerts_open_key", "routing_key", "dedup_key", unique=True,
+    sa.Index("uq_alerts_open_key", "dedup_key", "routing_key", unique=True,
              sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'")),
+    sa.Index("ix_alerts_dedup", "dedup_key"),
     sa.Index("ix_alerts_incident", "incident_id", "created_at", "id"),
     sa.Index("ix_alerts_service_open", "service_id", "created_at", sqlite_where=sa.text("status = 'triggered'"),
              postgresql_where=sa.text("status = 'triggered'")),
