@@ -28,6 +28,18 @@ def test_every_path_that_a_document_names_exists():
     assert wrong == []
 
 
+def test_every_document_that_a_file_of_code_names_exists():
+    named = re.compile(r"docs/[\w./-]*\.md")
+    wrong = [
+        f"{name_of(file)}: {path}"
+        for file in files()
+        if file.suffix in {".py", ".sh", ".toml", ".html", ".js", ".css"} or file.name == "Makefile"
+        for path in named.findall(text(file))
+        if not (ROOT / path).exists()
+    ]
+    assert wrong == []
+
+
 def test_every_link_between_documents_leads_somewhere():
     wrong = [
         f"{name_of(file)}: {target}"

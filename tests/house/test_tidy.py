@@ -178,6 +178,19 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine():
     assert wrong == []
 
 
+def test_nothing_is_left_for_later_in_the_code():
+    """Work to do is in the tracker, and the code does not refer to it: a reader of the code does not have it."""
+    later = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\bissue #?\d+|\bthe brief\b")
+    code = {".py", ".html", ".js", ".css", ".sh", ".toml", ".md"}
+    wrong = [
+        f"{name_of(file)}: {found.group()}"
+        for file in files()
+        if file.suffix in code and file != Path(__file__).resolve()
+        for found in later.finditer(text(file))
+    ]
+    assert wrong == []
+
+
 def test_requirements_are_exact_and_hashed():
     for name in ("requirements.txt", "requirements-dev.txt", "requirements-pagerduty5.txt"):
         for line in text(ROOT / name).split("\n"):

@@ -6,7 +6,7 @@ Laws:
 2. Private, loopback, link-local (cloud metadata) and other special addresses are refused, unless their network is allowed.
 3. At most `ANSWER_MAX` bytes of an answer are read, whatever it says its length is.
 4. Proxies and credentials of the process's environment are not used.
-Why aiohttp: docs/decisions/0020-outgoing-client.md.
+Why aiohttp: docs/decisions/0013-outgoing-client.md.
 """
 
 import asyncio
