@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -58,20 +58,20 @@ def _read(rows: Sequence[sa.Row[Any]]) -> list[Alert]:
     return [Alert(*list(row)) for row in rows]
 
 
+_OPEN_BY_KEY: Final = sa.select(*_columns).where(
+    _alert.dedup_key.in_(sa.bindparam("keys", expanding=True)),  # not pairs: SQLite would walk the whole index for them
+    _alert.status == sa.literal_column("'triggered'"),  # a constant, so that the index of open keys can serve
+)
+
+
 def open_by_key(tx: Tx, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Alert]:
     """The open alerts of these (routing key, dedup key) pairs."""
-    by_routing: dict[str, list[str]] = {}
-    for routing_key, dedup_key in sorted(set(keys)):
-        by_routing.setdefault(routing_key, []).append(dedup_key)
+    wanted = set(keys)
+    dedup_keys = sorted({dedup_key for _, dedup_key in wanted})
     found: dict[tuple[str, str], Alert] = {}
-    for routing_key, dedup_keys in by_routing.items():
-        for at in range(0, len(dedup_keys), _AT_ONCE):
-            statement = sa.select(*_columns).where(
-                _alert.routing_key == routing_key,
-                _alert.dedup_key.in_(dedup_keys[at : at + _AT_ONCE]),
-                _alert.status == "triggered",
-            )
-            found |= {alert.key: alert for alert in _read(tx.rows(statement))}
+    for at in range(0, len(dedup_keys), _AT_ONCE):
+        alerts = _read(tx.rows(_OPEN_BY_KEY, {"keys": dedup_keys[at : at + _AT_ONCE]}))
+        found |= {alert.key: alert for alert in alerts if alert.key in wanted}
     return found
 
 
@@ -146,12 +146,17 @@ def move(tx: Tx, alert_ids: Collection[str], incident_id: str, now: datetime) ->
     )
 
 
+_EARLY: Final = sa.select(engine_tables.early_resolve).where(
+    _early.routing_key.in_(sa.bindparam("routing_keys", expanding=True))
+)
+
+
 def early_resolves(tx: Tx, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], EarlyResolve]:
     """Resolves of these keys that came too early and still wait."""
     if not keys:
         return {}
     routing_keys = sorted({routing_key for routing_key, _ in keys})
-    rows = tx.rows(sa.select(engine_tables.early_resolve).where(_early.routing_key.in_(routing_keys)))
+    rows = tx.rows(_EARLY, {"routing_keys": routing_keys})
     found = {(row.routing_key, row.dedup_key): EarlyResolve(row.resolved_at, row.received_at) for row in rows}
     return {key: resolve for key, resolve in found.items() if key in keys}
 

@@ -7,6 +7,7 @@ Laws:
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,15 +78,18 @@ def insert(connection: sa.Connection, table: sa.Table) -> Any:
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str]) -> None:
     """Insert the rows, or replace every other column of those whose `key` columns are there already."""
-    if not rows:
-        return
-    statement = insert(connection, table)
-    update = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    if rows:
+        statement = _upsert(is_sqlite(connection), table, tuple(rows[0]), tuple(key))
+        connection.execute(statement, list(rows))
+
+
+@lru_cache(maxsize=256)
+def _upsert(for_sqlite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+    statement = sqlite.insert(table) if for_sqlite else postgresql.insert(table)
+    update = {name: statement.excluded[name] for name in names if name not in key}
     if update:
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_=update)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    connection.execute(statement, list(rows))
+        return statement.on_conflict_do_update(index_elements=list(key), set_=update)
+    return statement.on_conflict_do_nothing(index_elements=list(key))
 
 
 def contains(column: sa.ColumnElement[str], words: str) -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Load escalation policies and whose turn it is on their round-robin levels."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -15,10 +15,15 @@ from tocsin.store.tables import services as tables
 _policy = tables.escalation_policy.c
 
 
+_IDS: Final[sa.BindParameter[str]] = sa.bindparam("ids", expanding=True)
+_LOAD: Final = sa.select(_policy.id, _policy.name, _policy.rules, _policy.num_loops).where(_policy.id.in_(_IDS))
+_USERS: Final = sa.select(people.user.c.id, people.user.c.name, people.user.c.is_disabled).where(people.user.c.id.in_(_IDS))
+_SCHEDULES: Final = sa.select(schedules.schedule.c.id, schedules.schedule.c.name).where(schedules.schedule.c.id.in_(_IDS))
+
+
 def load(tx: Tx, policy_ids: Collection[str]) -> dict[str, Policy]:
     """These policies as they are now, by id."""
-    columns = (_policy.id, _policy.name, _policy.rules, _policy.num_loops)
-    rows = tx.rows(sa.select(*columns).where(_policy.id.in_(sorted(policy_ids))))
+    rows = tx.rows(_LOAD, {"ids": sorted(policy_ids)})
     return {row.id: Policy(row.id, row.name, read_rules(row.rules), row.num_loops) for row in rows}
 
 
@@ -47,8 +52,7 @@ def set_turns(tx: Tx, changed: Mapping[str, int]) -> None:
 
 def unavailable(tx: Tx, user_ids: Collection[str]) -> dict[str, str]:
     """Which of these people cannot be paged at all, and why."""
-    user = people.user.c
-    rows = tx.rows(sa.select(user.id, user.name, user.is_disabled).where(user.id.in_(sorted(user_ids))))
+    rows = tx.rows(_USERS, {"ids": sorted(user_ids)})
     known = {row.id: row for row in rows}
     found = {user_id: f"user {user_id} no longer exists" for user_id in user_ids if user_id not in known}
     return found | {row.id: f"{row.name}'s account is disabled" for row in rows if row.is_disabled}
@@ -56,6 +60,5 @@ def unavailable(tx: Tx, user_ids: Collection[str]) -> dict[str, str]:
 
 def schedule_names(tx: Tx, schedule_ids: Collection[str]) -> dict[str, str]:
     """What these schedules are called; those that no longer exist are missing."""
-    schedule = schedules.schedule.c
-    rows = tx.rows(sa.select(schedule.id, schedule.name).where(schedule.id.in_(sorted(schedule_ids))))
+    rows = tx.rows(_SCHEDULES, {"ids": sorted(schedule_ids)})
     return {row.id: row.name for row in rows}

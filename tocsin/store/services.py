@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -42,16 +42,21 @@ class Integration:
     settings: Mapping[str, Any]
 
 
+_LOAD: Final = sa.select(tables.service).where(_service.id.in_(sa.bindparam("ids", expanding=True)))
+_BY_ROUTING_KEY: Final = sa.select(
+    *(_integration[name] for name in ("id", "service_id", "name", "type", "routing_key", "settings"))
+).where(_integration.routing_key.in_(sa.bindparam("keys", expanding=True)))
+
+
 def load(tx: Tx, service_ids: Collection[str]) -> dict[str, Service]:
     """These services by id."""
-    rows = tx.rows(sa.select(tables.service).where(_service.id.in_(sorted(service_ids))))
+    rows = tx.rows(_LOAD, {"ids": sorted(service_ids)})
     return {row.id: _read(row) for row in rows}
 
 
 def by_routing_key(tx: Tx, routing_keys: Collection[str]) -> dict[str, Integration]:
     """The integrations behind these routing keys."""
-    columns = [_integration[name] for name in ("id", "service_id", "name", "type", "routing_key", "settings")]
-    rows = tx.rows(sa.select(*columns).where(_integration.routing_key.in_(sorted(routing_keys))))
+    rows = tx.rows(_BY_ROUTING_KEY, {"keys": sorted(routing_keys)})
     return {row.routing_key: Integration(*list(row)) for row in rows}
 
 
