@@ -19,17 +19,20 @@ from granian.server.embed import Server
 from starlette.applications import Starlette
 
 from tests.people import ADA, BO, CY, Persona
+from tocsin.base import json
 from tocsin.base.clock import system_clock
 from tocsin.base.secret import Seals, hash_password
 from tocsin.core.events import Agent, Urgency
 from tocsin.core.incident import Incident
 from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import Restriction
-from tocsin.service import schedules
+from tocsin.service import processing, schedules
 from tocsin.service.audit import Deed
 from tocsin.service.incidents import Desk
 from tocsin.service.schedules import AskedLayer
+from tocsin.store import inbox
 from tocsin.store.db import Database, Tx
+from tocsin.store.inbox import Numbering
 from tocsin.store.tables import people, services
 from tocsin.store.tables.people import account
 from tocsin.web.app import make_app
@@ -57,6 +60,19 @@ class Stage:
             assert service is not None
             reason = f"The first alert on {service.name} opened it"
             return desk.open(service=service, title=title, urgency=urgency, agent=MONITOR, channel="api", reason=reason)
+
+
+    def receive(self, *bodies: dict[str, Any], ago: timedelta = timedelta()) -> None:
+        """Events of the Events API v2, accepted and worked off."""
+        now = system_clock() - ago
+        rows = [
+            (body["routing_key"], "events_v2", body["event_action"], body.get("dedup_key"), body.get("payload", {}).get("summary"), json.encode(body))
+            for body in bodies
+        ]  # fmt: skip
+        with self.db.write() as tx:
+            inbox.append(tx, Numbering(self.chance).number(rows, now))
+        with self.db.write() as tx:
+            processing.work_off(tx, 100, now=now, chance=self.chance)
 
 
 @contextmanager

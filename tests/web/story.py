@@ -1,21 +1,34 @@
 """A busy half hour on the stage, so that pages have something lifelike to show."""
 
 from datetime import timedelta
+from typing import Any
 
 from tests.people import BO, CY
 from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
 from tocsin.core.events import Agent, Urgency
-from tocsin.service import notify
+from tocsin.core.permission import Actor
+from tocsin.service import browsing, notify, story
+from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
 
 _BO = Agent("user_reference", BO.id, BO.name)
 _CY = Agent("user_reference", CY.id, CY.name)
 
 
+def minutes(number: int) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def _event(dedup_key: str, action: str, summary: str | None, *, severity: str = "critical") -> dict[str, Any]:
+    body: dict[str, Any] = {"routing_key": "1" * 32, "event_action": action, "dedup_key": dedup_key}
+    if summary is not None:
+        body["payload"] = {"summary": summary, "source": "checkout-7.lyon", "severity": severity, "custom_details": {"region": "lyon", "share": 0.38}}
+    return body
+
+
 def tell(stage: Stage) -> dict[str, str]:
     """Let things happen; answers the addresses of the pages by name."""
-    minutes = lambda n: timedelta(minutes=n)  # noqa: E731
     fresh = stage.open_incident("PCHECK1", "Card payments fail: 38 % of orders in Lyon return 502", ago=minutes(4))
     slow = stage.open_incident("PLEDGER", "Ledger writes take longer than 2 s at the 99th percentile", ago=minutes(26))
     cert = stage.open_incident("PEDGE01", "Certificate of shop.example.org ends in 6 days", urgency=Urgency.LOW, ago=minutes(190))
@@ -26,8 +39,24 @@ def tell(stage: Stage) -> dict[str, str]:
         desk.change_priority(slow.id, _BO, "website", "PPRIO02")
         desk.snooze(cert.id, _CY, "website", 86_400)
         desk.resolve(old.id, _BO, "website", "Rolled back the release")
+    stage.receive(
+        _event("lyon-502", "trigger", "Card payments fail in Lyon", severity="critical"),
+        _event("lyon-502", "trigger", "Card payments fail in Lyon", severity="critical"),
+        _event("disk-7", "trigger", "Disk of checkout-7 is 91 % full", severity="warning"),
+        _event("never-seen", "resolve", None),
+        ago=minutes(2),
+    )
     claims: dict[str, object] = {"incident": fresh.id, "user": BO.id, "do": "acknowledge"}
     act = "/act/" + stage.seals.sign(claims, purpose="mail-action", expires_at=system_clock() + minutes(60))
     with stage.db.write() as tx:
         notify.owe_test(tx, CY.id, "PM00004", now=system_clock(), chance=stage.chance)
-    return {"sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved", "lost": "/app/nothing"}
+    with stage.db.read() as tx:
+        newest = browsing.list_incidents(tx, Actor(kind="user", id=CY.id, name=CY.name, role="admin"), Wanted(words="Card payments fail in Lyon")).incidents[0]
+        event = story.arrivals(tx, newest.id)[0]
+    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
+
+
+PAGES = (
+    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "services",
+    "service", "events", "event", "me", "me-add", "people", "person", "teams", "keys", "account", "act",
+)  # fmt: skip

@@ -69,11 +69,13 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
 def act(visit: Visit) -> Response:
     with visit.front.db.write() as tx, Desk(tx, now=visit.now, chance=visit.front.chance) as desk:
         asked = read(visit, tx)
-        access.find(tx, asked.actor, "incident", incident_table, asked.incident_id, RESPOND)
-        deed = desk.acknowledge if asked.do == "acknowledge" else desk.resolve
-        decision = deed(asked.incident_id, asked.actor.agent, "email")
+        row = access.find(tx, asked.actor, "incident", incident_table, asked.incident_id, RESPOND)
+        reason = ""
+        if row.status != "resolved":  # else somebody was quicker, or pressed twice: the page says how it stands
+            deed = desk.acknowledge if asked.do == "acknowledge" else desk.resolve
+            reason = deed(asked.incident_id, asked.actor.agent, "email").reason
     with visit.front.db.read() as tx:
-        shown = {**facts(visit, tx), "is_done": True, "outcome": decision.reason}
+        shown = {**facts(visit, tx), "is_done": True, "outcome": reason}
     return visit.page("act.html", shown)
 
 

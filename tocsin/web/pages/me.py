@@ -22,7 +22,8 @@ HERE = f"{PREFIX}/me"
 THEME_LASTS_SECONDS = 400 * 86_400
 DELAYS = (0, 1, 2, 3, 5, 10, 15, 30, 60)
 """Minutes offered for a rule; the API takes any whole number."""
-ZONES = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
+REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+ZONES = ["UTC", *sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS)]
 
 
 def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
