@@ -79,6 +79,7 @@ class _Edge:
             headers=dict(http.headers),
             body=body,
             remote_address=http.client.host if http.client else None,
+            scheme=http.scope.get("scheme", "http"),
         )
         return _response(await run_in_threadpool(_answer, self.table, self.house, request), request_id)
 

@@ -3,11 +3,13 @@
 A `Request` is what came over the wire; a `Call` is that request at work: who asks, in which transaction.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tocsin.base import json, times
 from tocsin.base.errors import invalid, invalid_arguments
@@ -24,6 +26,7 @@ MAX_QUERY_WORDS: Final = 2000
 
 _TRUE: Final = frozenset({"true", "1"})
 _FALSE: Final = frozenset({"false", "0"})
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
 
 class Query:
@@ -89,7 +92,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What came over the wire. `headers` has lower-case names; `path` starts with a slash and is decoded."""
+    """What came over the wire. `headers` has lower-case names; `path` starts with a slash and is decoded.
+
+    scheme  http or https, as the connection was made
+    """
 
     method: str
     path: str
@@ -99,16 +105,43 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     remote_address: str | None = None
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the kernel is given once, at start. `base_url` is the address clients reach this server at, no last slash."""
+    """What the kernel is given once, at start.
+
+    base_url  the address people and clients are told, without a last slash: what `html_url` begins with
+    asked_at  the address this request was sent to, as `asked_at` finds it: what `self` begins with
+    """
 
     db: Database
     seals: Seals
     chance: Random
     base_url: str
+    asked_at: str | None = None
+
+    @property
+    def api_url(self) -> str:
+        """What `self` begins with."""
+        return self.asked_at or self.base_url
+
+
+def asked_at(request: Request, base_url: str) -> str:
+    """The address a client knows this API by, without a last slash.
+
+    PagerDuty's clients follow `self` only below the address they were given (BEHAVIOUR 11.2), and one server is reached
+    by several: HTTP and HTTPS, by name and by number, with or without the prefix that ends in `com`. Behind a proxy that
+    says it is one, and for the host of `base_url` itself, it is `base_url`.
+    """
+    host = request.headers.get("host", "")
+    first, _, rest = request.path.strip("/").partition("/")
+    prefix = f"/{first}" if rest and first.lower().endswith("com") else ""
+    is_told = {"forwarded", "x-forwarded-for", "x-forwarded-host"} & request.headers.keys()
+    if is_told or not _HOST.fullmatch(host) or host.lower() == urlsplit(base_url).netloc.lower():
+        return base_url + prefix
+    return f"{request.scheme}://{host}{prefix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def common(house: House, kind: str, id_: str, summary: str | None, *, path: str 
         "id": id_,
         "type": kind,
         "summary": summary,
-        "self": f"{house.base_url}{at}" if at else None,
+        "self": f"{house.api_url}{at}" if at else None,
         "html_url": f"{house.base_url}{PATHS[kind]}/{id_}" if kind in PAGES else None,
     }
 

@@ -8,14 +8,14 @@ Laws:
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 
 from tocsin.api.kernel import auth, envelope, verbs
-from tocsin.api.kernel.call import Call, House, Query, Reply, Request
+from tocsin.api.kernel.call import Call, House, Query, Reply, Request, asked_at
 from tocsin.api.kernel.operations import OPERATIONS, Operation, shape
 from tocsin.api.kernel.spec import Action, Bulk, Declared, Link, Resource, Singleton
 from tocsin.base.errors import Refusal, forbidden, invalid, not_found, not_implemented
@@ -86,7 +86,7 @@ class Table:
     def answer(self, house: House, request: Request) -> Reply:
         """Answer a request. Every refusal becomes its body here; what is not a refusal is the caller's to catch."""
         try:
-            return self._answer(house, request)
+            return self._answer(replace(house, asked_at=asked_at(request, house.base_url)), request)
         except Refusal as refusal:
             return envelope.refused(refusal)
         except sa.exc.IntegrityError as error:

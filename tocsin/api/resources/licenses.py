@@ -56,7 +56,7 @@ def body(house: House, one: License) -> Body:
         "id": one.id,
         "type": "license",
         "summary": one.name,
-        "self": f"{house.base_url}/licenses",
+        "self": f"{house.api_url}/licenses",
         "html_url": f"{house.base_url}/people",
         "name": one.name,
         "description": one.description,
