@@ -14,11 +14,13 @@ from typing import Any, Final
 import click
 import httpx
 import sqlalchemy as sa
+import uvloop
 
 from tocsin.app import doctor as the_doctor
 from tocsin.app import explain as explaining
 from tocsin.app import logs, rota, wire
 from tocsin.app import settings as told
+from tocsin.app.demo import run as the_demo
 from tocsin.app.http import AddressTaken, Listener
 from tocsin.app.premises import NotReady, Premises, open_up, set_up
 from tocsin.app.tls import TlsTrouble
@@ -144,13 +146,22 @@ def serve() -> None:
     premises = open_up(settings)
 
     def ready(served: list[Listener]) -> None:
-        where = ", ".join(listener.url for listener in served) or "no address: this node runs the engine only"
+        where = ", ".join(listener.url for listener in served) or "no address"
         click.echo(f"tocsin: ready on {where}", err=True)
 
     try:
-        asyncio.run(wire.serve(premises, on_ready=ready))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(wire.serve(premises, on_ready=ready))
     finally:
         premises.db.close()
+
+
+@main.command()
+def demo() -> None:
+    """Start a lifelike company on this machine, with a day behind it and places where its pages arrive."""
+    settings = told.read_with(the_demo.DEFAULTS)
+    logs.set_up("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
+    the_demo.run(settings, click.echo)
 
 
 @main.command()

@@ -151,7 +151,8 @@ class Settings:
     )  # fmt: skip
     role: str = setting(
         one_of("all", "web", "engine"), "all",
-        "What this process does: `web` (gate, API, pages), `engine` (passes), or `all`. On SQLite only `all`.",
+        "What this process does: `web` (gate, API, pages), `engine` (passes and deliveries; it serves only its health), or "
+        "`all`. On SQLite only `all`.",
     )  # fmt: skip
     node: str = setting(text, "", "This node's name in leases and logs.", default_words="the host's name (on PostgreSQL with the process number)")
     smtp_host: str = setting(text, "", "The mail server that pages by e-mail go through. Without it there is no e-mail.")
@@ -233,6 +234,11 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise WrongSettings(problems)
     return Settings(**values)
+
+
+def read_with(defaults: Mapping[str, str]) -> Settings:
+    """The settings of this process, where `defaults` (by variable) stand for what its environment does not say."""
+    return read({**defaults, **{name: value for name, value in os.environ.items() if value}})
 
 
 def _raw(given: Mapping[str, str], name: str, rule: Rule) -> str | None:

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tocsin.api import callbacks, edge, vitals
-from tocsin.api.gate import Gate
+from tocsin.api.gate import Gate, RsgiApp
 from tocsin.api.kernel.call import House
 from tocsin.api.kernel.routes import Table
 from tocsin.api.resources.roll import DECLARED
@@ -46,6 +46,7 @@ from tocsin.web.visit import PREFIX, WebSettings
 
 _log = structlog.get_logger("tocsin.app")
 
+HEALTH: Final = ("/healthz", "/readyz", "/metrics")
 TLS_FOLDER: Final = "tls"
 """Where in the data folder certificates are kept."""
 
@@ -87,19 +88,14 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
     base_url = premises.settings.public_url
     api = edge.make_app(make_table(), House(db=db, seals=seals, chance=chance, base_url=base_url), clock)
     pages = web.make_app(db, seals, WebSettings(base_url=base_url), clock=clock, chance=chance)
-    asked: Mapping[str, Callable[[], vitals.Answer]] = {
-        "/healthz": vitals.healthz,
-        "/readyz": lambda: vitals.readyz(db, clock(), failing),
-        "/metrics": lambda: vitals.metrics(db, clock()),
-    }
+    health = make_health(premises, failing)
     calls = callbacks.Callbacks(public_url=base_url, twilio=delivery(premises.settings).twilio)
     bare = tuple(page.path.partition("{")[0] for page in roll.PAGES if page.is_bare)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path in asked:
-            status, kind, body = await run_in_threadpool(asked[path])
-            await Response(body, status, media_type=kind)(scope, receive, send)
+        if path in HEALTH:
+            await health(scope, receive, send)
         elif path.startswith("/callbacks/"):
             request = await _callback(Request(scope, receive))
             found = await run_in_threadpool(callbacks.answer, db, calls, request, now=clock(), chance=chance)
@@ -108,6 +104,25 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
             await pages(scope, receive, send)
         else:
             await api(scope, receive, send)
+
+    return app
+
+
+def make_health(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGIApp:
+    """What machines ask of our health, and nothing else: all that a node serves that only runs the engine."""
+    db, clock = premises.db, premises.clock
+    asked: Mapping[str, Callable[[], vitals.Answer]] = {
+        "/healthz": vitals.healthz,
+        "/readyz": lambda: vitals.readyz(db, clock(), failing),
+        "/metrics": lambda: vitals.metrics(db, clock()),
+    }
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in asked:
+            status, kind, body = await run_in_threadpool(asked[scope["path"]])
+        else:
+            status, kind, body = 404, "text/plain", b"This node runs the engine; the pages and the API are on another one\n"
+        await Response(body, status, media_type=kind)(scope, receive, send)
 
     return app
 
@@ -238,8 +253,13 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
         premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
         chance=premises.chance, allowed_networks=settings.allow_private,
     )  # fmt: skip
-    gate = Gate(ingest, http.as_rsgi(make_edge(premises, partial(_failing, engine)), stopping), chance=premises.chance)
-    served = listeners(settings, premises.clock()) if settings.role != "engine" else []
+    failing = partial(_failing, engine)
+    served = listeners(settings, premises.clock())
+    app: RsgiApp | Gate = (
+        http.as_rsgi(make_health(premises, failing), stopping)
+        if settings.role == "engine"
+        else Gate(ingest, http.as_rsgi(make_edge(premises, failing), stopping), chance=premises.chance)
+    )
     await ingest.start()
     try:
         engine.start()
@@ -247,7 +267,7 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
             await asyncio.to_thread(courier.start)
             await asyncio.to_thread(postman.start)
         if served:
-            await http.serve(gate, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
+            await http.serve(app, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
         else:
             on_ready(served)
             await stop.wait()
