@@ -1,5 +1,8 @@
 """Counters that leave no gaps: taken in the same transaction as what they number, so an undone one takes nothing."""
 
+from functools import lru_cache
+from typing import Any
+
 from tocsin.store import dialect
 from tocsin.store.db import Tx
 from tocsin.store.tables import engine as tables
@@ -10,9 +13,13 @@ def take(tx: Tx, name: str, count: int) -> int:
 
     The counter's row is held until the transaction ends: take late, so that others wait little.
     """
-    statement = dialect.insert(tx.connection, tables.counter).values(name=name, value=count)
-    statement = statement.on_conflict_do_update(
+    last: int = tx.scalar(_taking(dialect.is_sqlite(tx.connection)), {"name": name, "value": count})
+    return last - count + 1
+
+
+@lru_cache(maxsize=2)
+def _taking(for_sqlite: bool) -> Any:  # noqa: FBT001 - a key
+    statement = dialect.insert_for(tables.counter, for_sqlite=for_sqlite)
+    return statement.on_conflict_do_update(
         index_elements=["name"], set_={"value": tables.counter.c.value + statement.excluded.value}
     ).returning(tables.counter.c.value)
-    last: int = tx.scalar(statement)
-    return last - count + 1

@@ -73,7 +73,12 @@ def begin_write(connection: sa.Connection) -> None:
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT that knows ON CONFLICT: the two dialects' own, with one interface."""
-    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+    return insert_for(table, for_sqlite=is_sqlite(connection))
+
+
+def insert_for(table: sa.Table, *, for_sqlite: bool) -> Any:
+    """The same for a statement that is made once and kept."""
+    return sqlite.insert(table) if for_sqlite else postgresql.insert(table)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str]) -> None:
@@ -85,7 +90,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, 
 
 @lru_cache(maxsize=256)
 def _upsert(for_sqlite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
-    statement = sqlite.insert(table) if for_sqlite else postgresql.insert(table)
+    statement = insert_for(table, for_sqlite=for_sqlite)
     update = {name: statement.excluded[name] for name in names if name not in key}
     if update:
         return statement.on_conflict_do_update(index_elements=list(key), set_=update)
