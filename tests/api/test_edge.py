@@ -110,7 +110,8 @@ def test_pages_and_api_share_addresses_and_are_told_apart(path: str, headers: di
     assert is_api_request(path, headers) is is_api
 
 
-def test_addresses_in_answers_begin_with_the_address_the_house_is_reached_at(api: Api) -> None:
+def test_addresses_for_people_begin_with_the_address_that_people_are_told(api: Api) -> None:
     with TestClient(make_app(TABLE, replace(api.house, base_url="http://other"), lambda: api.now)) as client:
         answer = client.get("/users/me", headers={"authorization": f"Bearer {api.keys['ada']}"}).json()
-    assert answer["user"]["self"].startswith("http://other/users/")
+    assert answer["user"]["html_url"].startswith("http://other/users/")
+    assert answer["user"]["self"].startswith("http://testserver/users/")
