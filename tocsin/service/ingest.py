@@ -2,8 +2,9 @@
 
 Laws:
 1. `accept` returns only when its rows are on disk, and raises only when none of them is.
-2. Everybody who waits shares one commit. Where a commit is quick it happens in the event loop's own turn, and only if
-   nobody else is writing at that moment; otherwise a thread waits in the queue, so that the loop never does.
+2. Everybody who waits shares one commit. While commits are quick they happen in the event loop's own turn, and only if
+   nobody else is writing at that moment; otherwise (another writer, a slow disk) a thread waits, so that the loop never
+   does for long.
 3. One sender's bad row never takes its neighbours down: a batch that fails for a row's sake is tried request by request.
 4. A key made a moment ago by another process works: what is not remembered is looked up; what is remembered is looked
    up again after `KEY_SECONDS`.
@@ -37,6 +38,10 @@ QUEUE_SECONDS: Final = 10.0
 """How long a batch waits for this process's other writers before its senders are told to come again."""
 MAX_WAITING: Final = 20_000
 """Requests that may wait for a commit at once; further ones are told to come again."""
+QUICK_SECONDS: Final = 0.002
+"""Commits that lately took longer than this on average are left to the thread."""
+PACE_WEIGHT: Final = 0.1
+"""How much the newest commit counts in that average."""
 MAX_LOOKS: Final = 8
 """Rounds of the event loop that a commit waits while each round brings more requests; alone it waits for one."""
 MAX_KEYS: Final = 100_000
@@ -75,6 +80,7 @@ class Ingest:
         self._alone: deque[_Request] = deque()
         self._is_committing = False
         self._is_turn_due = False
+        self._pace = 0.0  # seconds a commit takes lately
         self._seen = 0
         self._looks = 0
         self._ways: dict[str, tuple[float, inbox.Way | None]] = {}
@@ -152,12 +158,14 @@ class Ingest:
             self._in_thread(batch, rows)
 
     def _append_at_once(self, rows: Sequence[hot.InboxTuple]) -> bool:
-        """Commit without waiting for anybody; False when somebody else is writing, or a commit takes long here."""
+        """Commit without waiting for anybody; False when somebody else is writing, or commits take long here."""
         queue = self._db.writing
-        if not self._appender.is_quick or queue is None or not queue.acquire(blocking=False, first=True):
+        if not self._appender.is_quick or self._pace > QUICK_SECONDS or queue is None:
+            return False
+        if not queue.acquire(blocking=False, first=True):
             return False
         try:
-            self._appender.append(rows, may_wait=False)
+            self._append(rows, may_wait=False)
         except hot.Busy:
             return False
         finally:
@@ -190,10 +198,15 @@ class Ingest:
         if queue is not None and not queue.acquire(timeout=QUEUE_SECONDS, first=True):
             raise hot.NotKept(f"another writer of this process has held the database for {QUEUE_SECONDS:.0f} s")
         try:
-            self._appender.append(rows, may_wait=True)
+            self._append(rows, may_wait=True)
         finally:
             if queue is not None:
                 queue.release()
+
+    def _append(self, rows: Sequence[hot.InboxTuple], *, may_wait: bool) -> None:
+        began = self._clock()
+        self._appender.append(rows, may_wait=may_wait)
+        self._pace += PACE_WEIGHT * ((self._clock() - began).total_seconds() - self._pace)
 
     def _thread_is_done(self, batch: Sequence[_Request], size: int, done: Future[None]) -> None:
         self._is_committing = False
