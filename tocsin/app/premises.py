@@ -20,13 +20,18 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """What every command works on."""
+    """What every command works on.
+
+    chance  the system's: for keys and whatever else must not be guessed
+    dice    seeded from it and much quicker: for identifiers, which are no secrets, where many are made
+    """
 
     settings: Settings
     db: Database
     seals: Seals
     clock: Clock
     chance: Random
+    dice: Random
 
 
 def open_up(settings: Settings, *, clock: Clock = system_clock) -> Premises:
@@ -40,7 +45,7 @@ def open_up(settings: Settings, *, clock: Clock = system_clock) -> Premises:
     except schema.SchemaError as error:
         db.close()
         raise NotReady(str(error)) from error
-    return Premises(settings, db, seals, clock, SystemRandom())
+    return Premises(settings, db, seals, clock, SystemRandom(), Random(SystemRandom().getrandbits(256)))
 
 
 def set_up(settings: Settings, *, clock: Clock = system_clock) -> tuple[Premises, list[str]]:
@@ -60,7 +65,7 @@ def set_up(settings: Settings, *, clock: Clock = system_clock) -> tuple[Premises
     except schema.SchemaError as error:
         db.close()
         raise NotReady(str(error)) from error
-    return Premises(settings, db, seals, clock, SystemRandom()), done
+    return Premises(settings, db, seals, clock, SystemRandom(), Random(SystemRandom().getrandbits(256))), done
 
 
 def _write_key(settings: Settings) -> None:

@@ -58,7 +58,7 @@ def make_table() -> Table:
 
 def make_passes(premises: Premises) -> list[Pass]:
     """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
-    db, chance, told = premises.db, premises.chance, premises.settings
+    db, chance, told = premises.db, premises.dice, premises.settings
     node = told.node_name
     keep = Keep(timedelta(days=told.journal_days), timedelta(days=told.incident_days) if told.incident_days else None)
 
@@ -244,14 +244,14 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
     stop = asyncio.Event()
     _stop_on_signals(stop)
     stopping = http.Stopping()
-    ingest = Ingest(premises.db, clock=premises.clock, chance=premises.chance)
+    ingest = Ingest(premises.db, clock=premises.clock, chance=premises.dice)
     engine = Engine(make_passes(premises) if settings.role != "web" else (), premises.clock, premises.db.bell)
     courier = Courier(
-        premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.chance
+        premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.dice
     )
     postman = Postman(
         premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
-        chance=premises.chance, allowed_networks=settings.allow_private,
+        chance=premises.dice, allowed_networks=settings.allow_private,
     )  # fmt: skip
     failing = partial(_failing, engine)
     served = listeners(settings, premises.clock())

@@ -18,7 +18,7 @@ def take(tx: Tx, name: str, count: int) -> int:
 
 
 @lru_cache(maxsize=2)
-def _taking(for_sqlite: bool) -> Any:  # noqa: FBT001 - a key
+def _taking(for_sqlite: bool) -> Any:
     statement = dialect.insert_for(tables.counter, for_sqlite=for_sqlite)
     return statement.on_conflict_do_update(
         index_elements=["name"], set_={"value": tables.counter.c.value + statement.excluded.value}
