@@ -41,7 +41,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_alerts_dedup', ['dedup_key'], unique=False)
         batch_op.create_index('ix_alerts_incident', ['incident_id', 'created_at', 'id'], unique=False)
         batch_op.create_index('ix_alerts_service_open', ['service_id', 'created_at'], unique=False, sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
-        batch_op.create_index('uq_alerts_open_key', ['routing_key', 'dedup_key'], unique=True, sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
+        batch_op.create_index('uq_alerts_open_key', ['dedup_key', 'routing_key'], unique=True, sqlite_where=sa.text("status = 'triggered'"), postgresql_where=sa.text("status = 'triggered'"))
 
     op.create_table('audit_records',
     sa.Column('id', sa.Text(), nullable=False),
