@@ -13,13 +13,13 @@ def take(tx: Tx, name: str, count: int) -> int:
 
     The counter's row is held until the transaction ends: take late, so that others wait little.
     """
-    last: int = tx.scalar(_taking(dialect.is_sqlite(tx.connection)), {"name": name, "value": count})
+    last: int = tx.scalar(_taking(dialect.kind(tx.connection)), {"name": name, "value": count})
     return last - count + 1
 
 
 @lru_cache(maxsize=2)
-def _taking(for_sqlite: bool) -> Any:
-    statement = dialect.insert_for(tables.counter, for_sqlite=for_sqlite)
+def _taking(spoken: str) -> Any:
+    statement = dialect.insert_for(tables.counter, spoken)
     return statement.on_conflict_do_update(
         index_elements=["name"], set_={"value": tables.counter.c.value + statement.excluded.value}
     ).returning(tables.counter.c.value)

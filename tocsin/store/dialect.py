@@ -73,24 +73,29 @@ def begin_write(connection: sa.Connection) -> None:
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT that knows ON CONFLICT: the two dialects' own, with one interface."""
-    return insert_for(table, for_sqlite=is_sqlite(connection))
+    return insert_for(table, kind(connection))
 
 
-def insert_for(table: sa.Table, *, for_sqlite: bool) -> Any:
-    """The same for a statement that is made once and kept."""
-    return sqlite.insert(table) if for_sqlite else postgresql.insert(table)
+def kind(bind: sa.Connection | sa.Engine) -> str:
+    """Which of the two is spoken here: a key under which a statement that is made once can be kept."""
+    return bind.dialect.name
+
+
+def insert_for(table: sa.Table, spoken: str) -> Any:
+    """The same for a statement that is made once and kept; `spoken` is what `kind` said."""
+    return sqlite.insert(table) if spoken == "sqlite" else postgresql.insert(table)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str]) -> None:
     """Insert the rows, or replace every other column of those whose `key` columns are there already."""
     if rows:
-        statement = _upsert(is_sqlite(connection), table, tuple(rows[0]), tuple(key))
+        statement = _upsert(kind(connection), table, tuple(rows[0]), tuple(key))
         connection.execute(statement, list(rows))
 
 
 @lru_cache(maxsize=256)
-def _upsert(for_sqlite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
-    statement = insert_for(table, for_sqlite=for_sqlite)
+def _upsert(spoken: str, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+    statement = insert_for(table, spoken)
     update = {name: statement.excluded[name] for name in names if name not in key}
     if update:
         return statement.on_conflict_do_update(index_elements=list(key), set_=update)
