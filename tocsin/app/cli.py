@@ -17,7 +17,6 @@ import sqlalchemy as sa
 import uvloop
 
 from tocsin.app import doctor as the_doctor
-from tocsin.app import explain as explaining
 from tocsin.app import logs, rota, wire
 from tocsin.app import settings as told
 from tocsin.app.demo import run as the_demo
@@ -292,16 +291,9 @@ def explain(incident_or_event: str, *, is_json: bool) -> None:
     """Why somebody was paged, or was not: the chain of reasons of an incident (number or id) or event (id or dedup key)."""
     premises = open_up(told.read())
     with premises.db.read() as tx:
-        found = explaining.explain(tx, incident_or_event, premises.clock())
+        found = explaining.explain(tx, HOUSE, incident_or_event)
     premises.db.close()
-    lines = [f"#{found.incident} {found.title} ({found.status})" if found.incident else f"{found.title} ({found.status})"]
-    for link in found.links:
-        lines.append(f"  {link.at:%Y-%m-%d %H:%M:%S}  {link.what}")
-        if link.why:
-            lines.append(f"                       because {link.why}")
-    when = f", at {found.next_at:%Y-%m-%d %H:%M:%S} UTC" if found.next_at else ""
-    lines.append(f"  next: {found.next}{when}")
-    _answer(is_json, found, "\n".join(lines))
+    _answer(is_json, found, reasons.text(found, UTC))
 
 
 @main.command()

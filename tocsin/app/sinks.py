@@ -178,7 +178,8 @@ class Sinks:
 
     def _keep(self, way: str, to: str, title: str, text: str, headers: Mapping[str, str], body: Any) -> None:
         with self._changed:
-            self._arrived.append(Arrived(way, self._clock(), to, title, text, dict(headers), body))
+            plain = {name: str(value) for name, value in headers.items()}  # a mail's header values are objects
+            self._arrived.append(Arrived(way, self._clock(), to, title, text, plain, body))
             del self._arrived[:-KEPT_MAX]
             self._changed.notify_all()
 
