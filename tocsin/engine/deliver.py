@@ -3,7 +3,8 @@
 Laws:
 1. A try is written before it is made (`claim_due`), so a crash repeats a page (under the same key) and never loses one.
 2. A lane waits for nobody: its own limit of messages under way, its own claims. Only the writing of results is shared.
-3. The bell wakes it; the poll is for what another node has made due.
+3. Bells wake it: a lane's own when a page is due at once (`deliver:<lane>`), `deliver` for all others; the poll is for what
+   another node has made due.
 4. Stopping takes no new work and lets what is under way finish and be recorded.
 `claim_due`, `parcel_of` and `record_results` are plain functions: a simulator calls them with its own time and send.
 """
@@ -40,6 +41,9 @@ POLL: Final = timedelta(seconds=1)
 
 RECORD_MAX: Final = 512
 """Messages recorded in one transaction."""
+
+LINGER: Final = timedelta(milliseconds=20)
+"""Under load, how long results and room gather so that one transaction serves many; a quiet lane never waits for it."""
 
 REST_AFTER_FAILURE: Final = timedelta(milliseconds=500)
 LINK_GOOD_FOR: Final = timedelta(days=7)
@@ -156,6 +160,7 @@ class Courier:
         self._clock = clock
         self._chance = chance
         self._lanes = {channel.kind: _Lane(channel) for channel in channels}
+        self._by_bell = {outbox.bell_of(kind): lane for kind, lane in self._lanes.items()}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -193,8 +198,12 @@ class Courier:
             runner.run(self._main())
 
     def _hear(self, name: str) -> None:
-        if name == "deliver" and self._loop is not None and not self._loop.is_closed():
+        if self._loop is None or self._loop.is_closed():
+            return
+        if name == "deliver":
             self._loop.call_soon_threadsafe(self._wake.set)
+        elif (lane := self._by_bell.get(name)) is not None:
+            self._loop.call_soon_threadsafe(lane.wake.set)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -263,6 +272,9 @@ class Courier:
             if room <= 0:
                 await lane.wake.wait()
                 continue
+            if room < lane.channel.limits.concurrency // 4:
+                await self._linger(lane)
+                room = lane.channel.limits.concurrency - len(lane.tasks)
             try:
                 claims = await self._in_thread(partial(self._claim, lane.channel.kind, room))
             except Exception as error:  # noqa: BLE001 - the loop's top: logged, and tried again after a rest
@@ -301,6 +313,20 @@ class Courier:
         _measure(claim, outcome, ended_at)
         await self._results.put(Result(claim, outcome, ended_at))
 
+    async def _linger(self, lane: "_Lane") -> None:
+        """Let messages end until a quarter of the lane is free, for a moment at most."""
+        deadline = asyncio.get_running_loop().time() + LINGER.total_seconds()
+        while len(lane.tasks) > lane.channel.limits.concurrency * 3 // 4:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            lane.wake.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await lane.wake.wait()
+            except TimeoutError:
+                return
+
     def _wrap(self, claim: Claim) -> Parcel:
         return parcel_of(claim, seals=self._seals, public_url=self._told.public_url, now=self._clock())
 
@@ -308,6 +334,8 @@ class Courier:
         """Write results as they come, all that wait in one transaction; a failed write is repeated until it is done."""
         while (first := await self._results.get()) is not None:
             batch = [first]
+            if any(lane.tasks for lane in self._lanes.values()):
+                await asyncio.sleep(LINGER.total_seconds())
             while len(batch) < RECORD_MAX and not self._results.empty():
                 more = self._results.get_nowait()
                 if more is None:

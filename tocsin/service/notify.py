@@ -450,7 +450,9 @@ def _move_on(
     row = _row(
         other, now, why, result.claim.user_id, page.incident_id, page.facts.urgency, result.claim.purpose, now, chance
     )
+    # It belongs to the plan that began with the first page: by that instant its siblings are known.
     outbox.owe(tx, [row | {"created_at": page.owed_at}])
+    tx.wake(outbox.bell_of(other.kind))
 
 
 def _unreachable(

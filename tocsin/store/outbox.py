@@ -65,6 +65,11 @@ def reach_of(tx: Tx, user_ids: Collection[str]) -> dict[str, Reach]:
     return found
 
 
+def bell_of(lane: str) -> str:
+    """The bell that rings when a page of this lane is due at once. What is due later is found by looking."""
+    return f"deliver:{lane}"
+
+
 def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep these pages as owed and wake whoever sends them. Each row has the outbox's own columns."""
     if rows:
@@ -73,7 +78,8 @@ def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
             for row in rows
         ]  # fmt: skip
         tx.execute(sa.insert(_outbox), whole)
-        tx.wake("deliver")
+        for lane in {row["lane"] for row in rows if row["due_at"] <= row["created_at"]}:
+            tx.wake(bell_of(lane))
 
 
 def drop(tx: Tx, incident_ids_and_users: Sequence[tuple[str, str | None]], reason: str) -> int:
