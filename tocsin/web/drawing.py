@@ -51,7 +51,8 @@ class Lane:
 def ticks(span: Span, zone: ZoneInfo, most: int) -> list[datetime]:
     """Where an axis has its marks: at round wall-clock times, at most `most` of them."""
     length = span.end - span.start
-    step = next((one for one in STEPS if length / one <= most), STEPS[-1])
+    least = timedelta(days=1) if length > timedelta(days=2) else timedelta()  # over two days the words are days
+    step = next((one for one in STEPS if one >= least and length / one <= most), STEPS[-1])
     wall = to_wall(span.start, zone)
     day = wall.replace(hour=0, minute=0, second=0, microsecond=0)
     at = day + ((wall - day) // step + 1) * step if step < timedelta(days=1) else day + timedelta(days=1)

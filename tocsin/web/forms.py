@@ -36,7 +36,7 @@ class Entry:
         if not self.posted:
             return default
         value = self.posted.get(name, "")
-        return value if isinstance(value, str) else ""
+        return value.replace("\0", "") if isinstance(value, str) else ""  # no database keeps a null in a text
 
     def text(self, name: str, label: str, *, least: int = 0, most: int = 255) -> str:
         """A line of text without control characters, trimmed."""
@@ -71,7 +71,7 @@ class Entry:
 
     def many(self, name: str) -> list[str]:
         """Every value of a field that may come several times (ticked boxes), without repeats."""
-        return list(dict.fromkeys(value for value in self.posted.getlist(name) if isinstance(value, str)))
+        return list(dict.fromkeys(value.replace("\0", "") for value in self.posted.getlist(name) if isinstance(value, str)))
 
     def is_ticked(self, name: str) -> bool:
         """Whether a box is ticked."""

@@ -109,15 +109,11 @@ class Visit:
 
     def segment(self, name: str) -> str:
         """A named part of the path."""
-        return str(self.request.path_params[name])
+        return str(self.request.path_params[name]).replace("\0", "")
 
     def asked(self, name: str, default: str = "") -> str:
         """A word of the address bar."""
-        return self.request.query_params.get(name, default)[:500]
-
-    def asked_many(self, name: str) -> tuple[str, ...]:
-        """Every value that the address bar gives for a word."""
-        return tuple(dict.fromkeys(self.request.query_params.getlist(name)))
+        return self.request.query_params.get(name, default)[:500].replace("\0", "")
 
     def at(self, instant: datetime | None) -> Markup:
         """The wall clock of an instant."""

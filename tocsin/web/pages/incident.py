@@ -13,7 +13,7 @@ from tocsin.core import permission
 from tocsin.core.events import Urgency
 from tocsin.core.incident import MAX_SNOOZE_SECONDS, Decision, Incident
 from tocsin.core.permission import RESPOND
-from tocsin.service import access, browsing, story
+from tocsin.service import access, browsing, explain, story
 from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
 from tocsin.service.story import Story
@@ -40,6 +40,7 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "story": told,
         "one": told.incident,
         "tab": tab if tab in TABS else "timeline",
+        "chain": explain.explain(tx, visit.who, told.incident.id, visit.zone) if tab == "why" else None,
         "lines": timeline(told),
         "picture": picture(told, visit.now, visit),
         "people": [row for row in browsing.users(tx, visit.who) if not row.is_disabled],

@@ -166,6 +166,8 @@
   if (root.dataset.stale) stale(Date.parse(root.dataset.stale) || Date.now());
   const trouble = document.querySelector(".trouble[tabindex]");
   if (trouble) trouble.focus();
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - 16;
   enhance();
   count();
   listen();

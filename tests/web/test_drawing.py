@@ -1,0 +1,86 @@
+"""Times and pictures say what is so, in the viewer's zone, across changes of the clock."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tocsin.base.times import Span
+from tocsin.web import times
+from tocsin.web.drawing import Lane, Mark, Stretch, clock_changes, incident_line, on_call_strip, ticks
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime(2026, 11, 23, 13, 5, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (NOW, "14:05"),
+        (NOW - timedelta(days=2), "Sat 14:05"),
+        (NOW - timedelta(days=20), "3 Nov 14:05"),
+        (NOW - timedelta(days=400), "19 Oct 2025 15:05"),
+        (datetime(2026, 11, 22, 23, 30, tzinfo=UTC), "00:30"),
+    ],
+)
+def test_a_wall_clock_names_the_day_only_when_it_is_another(at: datetime, words: str):
+    assert times.absolute(at, NOW, PARIS) == words
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (timedelta(seconds=2), "just now"),
+        (timedelta(minutes=4), "4 min ago"),
+        (timedelta(minutes=-12), "in 12 min"),
+        (timedelta(hours=3, minutes=10), "3 h 10 min ago"),
+        (timedelta(days=9, hours=5), "9 d ago"),
+    ],
+)
+def test_a_relative_time_says_ago_or_in(gap: timedelta, words: str):
+    assert times.relative(NOW - gap, NOW) == words
+
+
+def test_a_time_on_a_page_has_utc_in_its_title():
+    assert 'title="2026-11-23 13:05:09 UTC"' in times.absolute_tag(NOW, NOW, PARIS)
+    assert "2026-11-23 13:05:09 UTC" in times.relative_tag(NOW, NOW, PARIS)
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Paris", "Europe/Paris (CET, UTC+1)"),
+        ("Asia/Kolkata", "Asia/Kolkata (IST, UTC+5:30)"),
+        ("America/Sao_Paulo", "America/Sao_Paulo (UTC-3)"),
+        ("UTC", "UTC"),
+    ],
+)
+def test_a_page_names_its_zone(zone: str, words: str):
+    assert times.zone_words(ZoneInfo(zone), NOW) == words
+
+
+def test_marks_of_an_axis_stand_at_round_wall_clock_times():
+    span = Span(NOW, NOW + timedelta(minutes=26))
+    local = [at.astimezone(PARIS) for at in ticks(span, PARIS, 7)]
+    assert [f"{at:%H:%M:%S}" for at in local] == ["14:10:00", "14:15:00", "14:20:00", "14:25:00", "14:30:00"]
+
+
+def test_days_of_an_axis_begin_at_midnight_also_after_the_clocks_change():
+    span = Span(datetime(2026, 10, 23, 22, tzinfo=UTC), datetime(2026, 10, 27, 23, tzinfo=UTC))
+    assert {f"{at.astimezone(PARIS):%H:%M}" for at in ticks(span, PARIS, 9)} == {"00:00"}
+
+
+def test_a_change_of_the_clocks_is_found_to_the_minute_and_drawn():
+    span = Span(datetime(2026, 10, 22, 22, tzinfo=UTC), datetime(2026, 10, 29, 23, tzinfo=UTC))
+    assert clock_changes(span, PARIS) == [datetime(2026, 10, 25, 1, 0, tzinfo=UTC)]
+    assert 'class="dst"' in on_call_strip([], span, span.start, PARIS)
+    assert clock_changes(Span(NOW, NOW + timedelta(days=7)), PARIS) == []
+
+
+def test_names_in_a_picture_are_escaped():
+    span = Span(NOW, NOW + timedelta(days=1))
+    lane = Lane("<level>", (Stretch(span.start, span.end, "tone1", "<script>"),))
+    drawn = on_call_strip([lane], span, NOW, PARIS)
+    assert "<script>" not in drawn
+    assert "&lt;level&gt;" in drawn
+    assert "<b>" not in incident_line([], [Mark(NOW, "page", "<b>")], span, PARIS)
