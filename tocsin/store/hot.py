@@ -22,7 +22,8 @@ InboxTuple = tuple[str, int, int, str, str, str | None, str | None, str | None, 
 _COLUMNS: Final = "id, received_at, arrival, routing_key, reader, action, dedup_key, summary, raw"
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MOST_ROWS: Final = 64
-_APPEND: Final = [f"INSERT INTO inbox ({_COLUMNS}) VALUES " + ", ".join([_ROW] * size) for size in range(_MOST_ROWS + 1)]  # noqa: S608 - constants only
+_INSERT: Final = f"INSERT INTO inbox ({_COLUMNS}) VALUES "
+_APPEND: Final = [_INSERT + ", ".join([_ROW] * size) for size in range(_MOST_ROWS + 1)]
 """The statement for each number of rows. One statement for many rows, because the driver hands the interpreter over to
 other threads and takes it back once a statement: with one a row, a batch under load spends most of its time on that."""
 _COPY: Final = f"COPY inbox ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
@@ -119,6 +120,13 @@ class _InFile(_Connected):
 class _OverTheWire(_Connected):
     is_quick = False
 
+    def _connection(self) -> Any:
+        is_fresh = self._held is None
+        connection = super()._connection()
+        if is_fresh:
+            connection.autocommit = True  # one COPY is one transaction: no BEGIN and COMMIT to wait for
+        return connection
+
     def append(self, rows: Sequence[InboxTuple], *, may_wait: bool) -> None:
         try:
             self._copy(rows)
@@ -134,7 +142,6 @@ class _OverTheWire(_Connected):
             with self._connection().cursor() as cursor:
                 cursor.execute(_KEPT, (rows[0][0],))
                 arrived = cursor.fetchone() is not None
-            self._connection().rollback()
             if not arrived:
                 self._copy(rows)
         except (self._error, sa.exc.DBAPIError) as error:
@@ -142,9 +149,7 @@ class _OverTheWire(_Connected):
             raise NotKept(str(error), is_rows_fault=isinstance(error, self._rows_fault)) from error
 
     def _copy(self, rows: Sequence[InboxTuple]) -> None:
-        connection = self._connection()
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with self._connection().cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.set_types(_COPY_TYPES)
             for row in rows:
                 copy.write_row(row)
-        connection.commit()
