@@ -22,7 +22,7 @@ InboxTuple = tuple[str, int, int, str, str, str | None, str | None, str | None, 
 _COLUMNS: Final = "id, received_at, arrival, routing_key, reader, action, dedup_key, summary, raw"
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MOST_ROWS: Final = 64
-_INSERT: Final = f"INSERT INTO inbox ({_COLUMNS}) VALUES "
+_INSERT: Final = f"INSERT INTO inbox ({_COLUMNS}) VALUES "  # noqa: S608 - constants only
 _APPEND: Final = [_INSERT + ", ".join([_ROW] * size) for size in range(_MOST_ROWS + 1)]
 """The statement for each number of rows. One statement for many rows, because the driver hands the interpreter over to
 other threads and takes it back once a statement: with one a row, a batch under load spends most of its time on that."""
