@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -430,3 +431,23 @@ def test_a_channel_that_breaks_is_a_receipt_with_a_reason_and_not_an_end(
     assert receipt.outcome == "unreachable"
     assert receipt.detail == "the email channel failed: KeyError: 'oops'"
     assert pages(sqlite_db)[0].state == "due"
+
+
+def test_two_nodes_that_work_at_the_same_time_share_the_pages_without_doubling_one(
+    db: Database, payments: str, monday: datetime, chance: Random
+):
+    with db.write() as tx:
+        save_way(tx, "PHOOK02", "PBO0002", "webhook", "http://127.0.0.1:9/x", monday)
+        many = [save_incident(tx, number, ["PBO0002"], monday) for number in range(100, 300)]
+        notify.owe_pages(tx, [PageOrder(one, "PBO0002", "high", "test") for one in many], now=monday, chance=chance)
+
+    def work(node: str) -> list[str]:
+        mine: list[str] = []
+        own_chance = Random(node)
+        while claims := taken(db, "webhook", monday, own_chance, node=node, limit=7):
+            mine += [claim.pages[0].outbox_id for claim in claims]
+        return mine
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(work, ["one", "two"])
+    assert len(one) + len(two) == len(set(one) | set(two)) == 200
