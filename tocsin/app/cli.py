@@ -7,7 +7,7 @@ Exit codes: 0 done · 1 refused or failed, with the reason on stderr · 2 wrong 
 
 import asyncio
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +25,10 @@ from tocsin.app.premises import NotReady, Premises, open_up, set_up
 from tocsin.app.tls import TlsTrouble
 from tocsin.base import ids, json
 from tocsin.base.errors import Refusal
+from tocsin.core import explain as reasons
 from tocsin.core.permission import HOUSE
 from tocsin.service import account, people
+from tocsin.service import explain as explaining
 from tocsin.service.audit import Deed
 from tocsin.store import people as store_people
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.own import account, api_keys, contact_tests
+from tocsin.api.own import account, api_keys, contact_tests, explain
 from tocsin.api.resources import (
     abilities,
     audit,
@@ -37,6 +37,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *contact_methods.DECLARED,
     *contact_tests.DECLARED,
     *escalation_policies.DECLARED,
+    *explain.DECLARED,
     *incident_alerts.DECLARED,
     *incident_notes.DECLARED,
     *incidents.DECLARED,
