@@ -253,7 +253,7 @@ class Ingest:
         for request in batch:
             if not request.answer.done():
                 request.answer.set_exception(
-                    overloaded(f"The event could not be written to disk and was not kept; send it again ({error})")
+                    overloaded("The event could not be written to disk and was not kept; send it again")
                 )
 
     def _highest_arrival(self) -> int:
