@@ -158,11 +158,12 @@ def serve() -> None:
 
 
 @main.command()
-def demo() -> None:
+@click.option("--hours", type=click.IntRange(1, 72), default=24, show_default=True, help="How much of its past is lived through the first time.")
+def demo(hours: int) -> None:
     """Start a lifelike company on this machine, with a day behind it and places where its pages arrive."""
     settings = told.read_with(the_demo.DEFAULTS)
     logs.set_up("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
-    the_demo.run(settings, click.echo)
+    the_demo.run(settings, click.echo, length=timedelta(hours=hours))
 
 
 @main.command()

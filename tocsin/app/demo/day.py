@@ -454,8 +454,13 @@ SMALL: Final[tuple[Story, ...]] = (
 
 
 def day(chance: Random, start: datetime, length: timedelta = DAY) -> list[Signal]:
-    """All signals of a day that begins at `start`, in the order they arrive."""
-    stories = [(story, chance.uniform(0, length.total_seconds())) for story, count in EVERY_DAY for _ in range(count)]
+    """All signals of a day, or of a part or more of one, that begins at `start`, in the order they arrive.
+
+    Every kind of story happens at least once.
+    """
+    share = length / DAY
+    often = [(story, max(1, round(count * share))) for story, count in EVERY_DAY]
+    stories = [(story, chance.uniform(0, length.total_seconds())) for story, count in often for _ in range(count)]
     stories += [(failover, 0.62 * length.total_seconds()), (failed_reports, 0.11 * length.total_seconds())]
     told: list[Signal] = []
     for story, after in stories:

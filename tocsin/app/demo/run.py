@@ -217,7 +217,7 @@ def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
     threads = [threading.Thread(target=one.run, name=f"demo-{type(one).__name__.lower()}", daemon=True) for one in at_work]
 
     def ready(_served: list[Listener]) -> None:
-        say(welcome(base_url, state.password, sinks, keys["Checkout API"]))
+        say(welcome(base_url, state.password, sinks, keys["Card payments"]))
         for thread in threads:
             thread.start()
 
