@@ -12,13 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import sqlalchemy as sa
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from starlette.applications import Starlette
 
 from tests.people import ADA, BO, CY, Persona
+from tocsin.app import http
 from tocsin.base import json
 from tocsin.base.clock import system_clock
 from tocsin.base.secret import Seals, hash_password
@@ -77,29 +75,25 @@ class Stage:
 
 @contextmanager
 def serving(app: Starlette) -> Iterator[str]:
-    """Serve an application on a free port of this machine while the block runs."""
+    """Serve an application on a free port of this machine while the block runs, as `tocsin serve` does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     loop = asyncio.new_event_loop()
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    stop, ready = asyncio.Event(), threading.Event()
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(server.serve())
+    async def serve() -> None:
+        stopping = http.Stopping()
+        listeners = [http.Listener("127.0.0.1", port)]
+        await http.serve(http.as_rsgi(app, stopping), listeners, stop, stopping=stopping, on_ready=ready.set)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=[serve()], daemon=True)
     thread.start()
-    url = f"http://127.0.0.1:{port}"
-    _wait_for(url)
-    yield url
-    loop.call_soon_threadsafe(server.stop)
-    thread.join(5)
-
-
-def _wait_for(url: str) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-        client.get(f"{url}/app/sign-in", timeout=10)
+    assert ready.wait(20), "the pages were not served in time"
+    yield f"http://127.0.0.1:{port}"
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(15)
+    loop.close()
 
 
 @contextmanager

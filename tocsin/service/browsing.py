@@ -6,7 +6,7 @@ Laws:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from tocsin.core.incident import Incident
 from tocsin.core.message import TEST
 from tocsin.core.permission import Actor
 from tocsin.service import access
-from tocsin.store import dialect, incidents
+from tocsin.store import dialect, incident_lists, incidents
 from tocsin.store.db import Tx
 from tocsin.store.tables import engine as engine_tables
 from tocsin.store.tables import incidents as incident_tables
@@ -64,46 +64,51 @@ class Found:
 
 def list_incidents(tx: Tx, actor: Actor, wanted: Wanted) -> Found:
     """The incidents somebody wants to see: waiting ones first, then the newest."""
-    incident = incident_tables.incident
-    where = _conditions(actor, wanted)
-    statuses = STATUSES.get(wanted.status, STATUSES["open"])
-    order = [incident.c.created_at.desc(), incident.c.id.desc()]
+    asked = _asked(tx, actor, wanted)
+    counts = {status: incident_lists.count(tx, replace(asked, statuses=(status,))) for status in STATUSES["open"]}
+    offset = (min(max(wanted.page, 1), PAGES_MOST) - 1) * PAGE_LENGTH
     if wanted.status == "open":
-        order.insert(0, incident.c.status.desc())
-    page = min(max(wanted.page, 1), PAGES_MOST)
-    statement = sa.select(incident.c.state).where(incident.c.status.in_(statuses), *where).order_by(*order)
-    rows = tx.rows(statement.limit(PAGE_LENGTH + 1).offset((page - 1) * PAGE_LENGTH))
-    counted = tx.rows(
-        sa.select(incident.c.status, sa.func.count().label("how_many"))
-        .where(incident.c.status.in_(STATUSES["open"]), *where)
-        .group_by(incident.c.status)
-    )
-    counts = {row.status: row.how_many for row in counted}
-    return Found(
-        incidents.read(rows[:PAGE_LENGTH]), counts.get("triggered", 0), counts.get("acknowledged", 0), len(rows) > PAGE_LENGTH
-    )
+        found = _in_turn(tx, asked, counts, offset)
+    else:
+        statuses = None if wanted.status == "all" else STATUSES.get(wanted.status, STATUSES["open"])
+        found = incident_lists.page(tx, replace(asked, statuses=statuses), limit=PAGE_LENGTH + 1, offset=offset)
+    loaded = incidents.load(tx, found[:PAGE_LENGTH])
+    shown = [loaded[id_] for id_ in found[:PAGE_LENGTH]]
+    return Found(shown, counts["triggered"], counts["acknowledged"], len(found) > PAGE_LENGTH)
 
 
-def _conditions(actor: Actor, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    incident, link = incident_tables.incident, incident_tables.assignee
-    where: list[sa.ColumnElement[bool]] = []
+def _in_turn(tx: Tx, asked: incident_lists.Wanted, counts: Mapping[str, int], offset: int) -> list[str]:
+    """A page of the open ones: all that are triggered, and after them the acknowledged ones."""
+    found: list[str] = []
+    for status in STATUSES["open"]:
+        room = PAGE_LENGTH + 1 - len(found)
+        if room > 0 and offset < counts[status]:
+            found += incident_lists.page(tx, replace(asked, statuses=(status,)), limit=room, offset=offset)
+        offset = max(0, offset - counts[status])
+    return found
+
+
+def _asked(tx: Tx, actor: Actor, wanted: Wanted) -> incident_lists.Wanted:
+    incident, policy = incident_tables.incident, service_tables.escalation_policy
+    also: list[sa.ColumnElement[bool]] = []
     visible = access.visible(actor, "incident")
     if visible is not None:
-        where.append(visible)
-    if wanted.urgency in {"high", "low"}:
-        where.append(incident.c.urgency == wanted.urgency)
-    if wanted.service_id:
-        where.append(incident.c.service_id == wanted.service_id)
-    if wanted.team_id:
-        policy = service_tables.escalation_policy
-        where.append(incident.c.policy_id.in_(sa.select(policy.c.id).where(policy.c.team_id == wanted.team_id)))
-    if wanted.user_id:
-        where.append(incident.c.id.in_(sa.select(link.c.incident_id).where(link.c.user_id == wanted.user_id)))
+        also.append(visible)
     if wanted.words.lstrip("#").isdigit() and len(wanted.words) < 16:
-        where.append(incident.c.number == int(wanted.words.lstrip("#")))
+        also.append(incident.c.number == int(wanted.words.lstrip("#")))
     elif wanted.words:
-        where.append(dialect.contains(incident.c.title, wanted.words))
-    return where
+        also.append(dialect.contains(incident.c.title, wanted.words))
+    policies: tuple[str, ...] | None = None
+    if wanted.team_id:
+        policies = tuple(row.id for row in tx.rows(sa.select(policy.c.id).where(policy.c.team_id == wanted.team_id)))
+    return incident_lists.Wanted(
+        urgencies=(wanted.urgency,) if wanted.urgency in incident_lists.URGENCIES else None,
+        service_ids=(wanted.service_id,) if wanted.service_id else None,
+        policy_ids=policies,
+        user_ids=(wanted.user_id,) if wanted.user_id else None,
+        also=tuple(also),
+        sorts=(("created_at", True),),
+    )
 
 
 @dataclass(frozen=True, slots=True)

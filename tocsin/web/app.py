@@ -271,6 +271,8 @@ async def _stream(front: Front, pulse: Pulse, page: Page, request: Request) -> R
         visit, is_known = _visit(front, request, FormData())
         if not is_known and not page.is_public:
             return None
+        if visit.session is not None:  # a screen on a wall is in use, too
+            service_sessions.note_use(front.db, visit.session, now=visit.now)
         with front.db.read() as tx:
             seen = view.fingerprint(visit, tx) if view.fingerprint else None
 
