@@ -26,6 +26,7 @@ from tocsin.core.notify import (
     next_way,
     pause,
     plan,
+    shared_out,
     stopped,
 )
 
@@ -176,3 +177,10 @@ def test_no_page_is_lost_or_doubled_by_bundling(pages: list[Due]):
     assert sorted(out) == sorted(page.id for page in pages)
     assert all(1 <= len(group) <= BUNDLE_MAX for _, group in decided.now)
     assert all(until > NOW for _, until in decided.held)
+
+
+def test_one_way_leaves_room_for_the_others():
+    messages = [(f"K{number}", (due(number, "W1"),)) for number in range(10)] + [("K99", (due(99, "W2"),))]
+    leaving = [key for key, _ in shared_out(messages, limit=5, most_each=3)]
+    assert leaving == ["K0", "K1", "K2", "K99"]
+    assert len(shared_out(messages, limit=2, most_each=3)) == 2

@@ -87,6 +87,7 @@ class Sinks:
         self._changed = threading.Condition()
         self._calls: dict[str, dict[str, str]] = {}
         self._count = 0
+        self._tasks: set[asyncio.Future[None]] = set()  # calls and receipts on their way
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -218,7 +219,8 @@ class Sinks:
             await asyncio.sleep(reply.delay_s)
         if reply is None or reply.status < 300:
             body = json.decode(raw)
-            self._keep("webhook", name, str(body.get("subject", "")), str(body.get("text", "")), request.headers, body)
+            title, text = _told(body)
+            self._keep("webhook", name, title, text, request.headers, body)
         return _answer(reply, {"status": "ok"})
 
     async def _ntfy(self, request: web.Request) -> web.StreamResponse:
@@ -295,7 +297,8 @@ class Sinks:
 
     def _soon(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks = {one for one in getattr(self, "_tasks", set()) if not one.done()} | {task}
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def reply_sms(self, number: str, text: str) -> None:
         """Answer as the person with this telephone number: an SMS to Tocsin. Returns when Tocsin has been told."""
@@ -350,6 +353,18 @@ def signature_of(url: str, form: Mapping[str, str], token: str) -> str:
     """How the telephone company signs what it posts: HMAC-SHA1 over the address and the sorted fields, in base64."""
     text = url + "".join(name + form[name] for name in sorted(form))
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+
+
+def _told(body: Mapping[str, Any]) -> tuple[str, str]:
+    """What a webhook says: a page of ours, or an event of a webhook subscription (v3)."""
+    event = body.get("event")
+    if not isinstance(event, Mapping):
+        return str(body.get("subject", "")), str(body.get("text", ""))
+    told = event.get("data") or {}
+    number = f"#{told['number']} " if "number" in told else ""
+    return str(event.get("event_type", "")), number + str(
+        told.get("title") or told.get("summary") or told.get("message") or ""
+    )
 
 
 def _is_ours(request: web.Request) -> bool:

@@ -95,7 +95,7 @@ def check(address: str, _country_code: int | None, _fields: Mapping[str, Any]) -
     return [] if is_fine else ["Address must be an http or https address, like https://example.org/page"]
 
 
-LIMITS: Final = Limits(concurrency=128, bundle_seconds=0)
+LIMITS: Final = Limits(concurrency=256, bundle_seconds=0)
 """A program reads these, so every page comes alone unless the contact method's `bundle_seconds` says otherwise."""
 
 CHANNEL: Final = Channel(

@@ -230,3 +230,19 @@ def bundle(due: Sequence[Due], now: datetime) -> Bundled:
             part = tuple(pages[at : at + BUNDLE_MAX])
             messages.append((part[0].id, part))
     return Bundled(tuple(messages), tuple(held))
+
+
+def shared_out(
+    messages: Sequence[tuple[str, tuple[Due, ...]]], *, limit: int, most_each: int
+) -> list[tuple[str, tuple[Due, ...]]]:
+    """The first `limit` messages, but at most `most_each` for one way, so that one that is slow leaves room for others."""
+    leaving: list[tuple[str, tuple[Due, ...]]] = []
+    count: dict[str, int] = {}
+    for key, pages in messages:
+        way = pages[0].way_id
+        if count.get(way, 0) < most_each:
+            count[way] = count.get(way, 0) + 1
+            leaving.append((key, pages))
+            if len(leaving) == limit:
+                break
+    return leaving

@@ -3,6 +3,7 @@
 Laws:
 1. A try is written before it is made (`claim_due`), so a crash repeats a page (under the same key) and never loses one.
 2. A lane waits for nobody: its own limit of messages under way, its own claims. Only the writing of results is shared.
+   Within a lane one address gets at most a quarter of the room.
 3. Bells wake it: a lane's own when a page is due at once (`deliver:<lane>`), `deliver` for all others; the poll is for what
    another node has made due.
 4. Stopping takes no new work and lets what is under way finish and be recorded.
@@ -11,7 +12,8 @@ Laws:
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,11 +63,33 @@ Send = Callable[[Parcel], Awaitable[Outcome]]
 
 
 def claim_due(
-    db: Database, lane: str, *, now: datetime, node: str, limit: int, chance: Random, public_url: str = ""
+    db: Database,
+    lane: str,
+    *,
+    now: datetime,
+    node: str,
+    limit: int,
+    chance: Random,
+    public_url: str = "",
+    crowded: Collection[str] = frozenset(),
+    most_each: int | None = None,
 ) -> list[Claim]:
-    """The messages of a lane that are to be sent now, at most `limit`, each try written down."""
+    """The messages of a lane that are to be sent now, each try written down.
+
+    At most `limit`; at most `most_each` to one contact method, and none to the `crowded` ones.
+    """
     with db.write() as tx:
-        return notify.claim(tx, lane, now=now, node=node, limit=limit, public_url=public_url, chance=chance)
+        return notify.claim(
+            tx,
+            lane,
+            now=now,
+            node=node,
+            limit=limit,
+            public_url=public_url,
+            chance=chance,
+            crowded=crowded,
+            most_each=most_each,
+        )
 
 
 def record_results(db: Database, results: Sequence[Result], *, now: datetime, chance: Random) -> None:
@@ -107,10 +131,25 @@ def parcel_of(claim: Claim, *, seals: Seals, public_url: str, now: datetime) -> 
     )
 
 
-async def send_claim(claim: Claim, wrap: Callable[[Claim], Parcel], send: Send, limit: timedelta) -> Outcome:
-    """Send one message. Whatever goes wrong in a channel is an outcome with a reason, so that no page is stuck on a fault."""
+def kept_back(claim: Claim, now: datetime) -> Outcome | None:
+    """Why a claimed message must not leave after all; None when it may.
+
+    A node that stood still (a suspended machine, a long pause) finds its claims run out: they are another's by now, and
+    the incident may long be acknowledged.
+    """
     if not claim.address:
         return Refused("the contact method is gone or switched off, or its person is disabled")
+    if now >= claim.until:
+        return NotNow("its claim had run out before it could leave")
+    return None
+
+
+async def send_claim(
+    claim: Claim, wrap: Callable[[Claim], Parcel], send: Send, limit: timedelta, now: datetime
+) -> Outcome:
+    """Send one message. Whatever goes wrong in a channel is an outcome with a reason, so that no page is stuck on a fault."""
+    if (kept := kept_back(claim, now)) is not None:
+        return kept
     try:
         async with asyncio.timeout(limit.total_seconds()):
             return await send(wrap(claim))
@@ -276,13 +315,16 @@ class Courier:
                 await self._linger(lane)
                 room = lane.channel.limits.concurrency - len(lane.tasks)
             try:
-                claims = await self._in_thread(partial(self._claim, lane.channel.kind, room))
+                claims = await self._in_thread(
+                    partial(self._claim, lane.channel.kind, room, lane.crowded(), lane.most_each)
+                )
             except Exception as error:  # noqa: BLE001 - the loop's top: logged, and tried again after a rest
                 _log.error("could not take due pages; trying again", lane=lane.channel.kind, exc_info=error)
                 await asyncio.sleep(REST_AFTER_FAILURE.total_seconds())
                 lane.wake.set()
                 continue
             for claim in claims:
+                lane.to[claim.contact_method_id] += 1
                 task = asyncio.create_task(self._carry(lane, claim, send))
                 lane.tasks.add(task)
                 task.add_done_callback(lane.done)
@@ -291,7 +333,7 @@ class Courier:
         if lane.tasks:
             await asyncio.wait(lane.tasks)
 
-    def _claim(self, kind: str, limit: int) -> list[Claim]:
+    def _claim(self, kind: str, limit: int, crowded: Collection[str], most_each: int) -> list[Claim]:
         with self._db.read() as tx:
             at = outbox.next_due(tx, (kind,)).get(kind)
         now = self._clock()
@@ -305,10 +347,15 @@ class Courier:
             limit=limit,
             chance=self._chance,
             public_url=self._told.public_url,
+            crowded=crowded,
+            most_each=most_each,
         )
 
     async def _carry(self, lane: "_Lane", claim: Claim, send: Send) -> None:
-        outcome = await send_claim(claim, self._wrap, send, lane.channel.limits.timeout)
+        try:
+            outcome = await send_claim(claim, self._wrap, send, lane.channel.limits.timeout, self._clock())
+        finally:
+            lane.sent_to(claim.contact_method_id)
         ended_at = self._clock()
         _measure(claim, outcome, ended_at)
         await self._results.put(Result(claim, outcome, ended_at))
@@ -366,6 +413,17 @@ class _Lane:
         self.channel = channel
         self.wake = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.to: Counter[str] = Counter()  # messages under way to each contact method
+        self.most_each = max(channel.limits.concurrency // 8, 1)
+
+    def crowded(self) -> frozenset[str]:
+        """Contact methods with so much under way to them that others go first: one dead address does not fill the lane."""
+        return frozenset(method for method, count in self.to.items() if count >= self.most_each)
+
+    def sent_to(self, method_id: str) -> None:
+        self.to[method_id] -= 1
+        if self.to[method_id] <= 0:
+            del self.to[method_id]
 
     def done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

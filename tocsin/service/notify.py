@@ -7,7 +7,7 @@ Laws:
 3. A whole batch costs a handful of statements, whatever its size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -64,9 +64,13 @@ class ClaimedPage:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message that is about to be sent to one address; `key` is its idempotency key on every repeat."""
+    """One message that is about to be sent to one address; `key` is its idempotency key on every repeat.
+
+    until  how long it is left to the node that claimed it; afterwards another may have it, and it must not leave any more
+    """
 
     key: str
+    until: datetime
     lane: str
     purpose: str
     user_id: str
@@ -210,13 +214,23 @@ def _as_ways(reach: Reach) -> tuple[tuple[Way, ...], tuple[Rule, ...]]:
 
 
 def claim(
-    tx: Tx, lane: str, *, now: datetime, node: str, limit: int, public_url: str = "", chance: Random
+    tx: Tx,
+    lane: str,
+    *,
+    now: datetime,
+    node: str,
+    limit: int,
+    public_url: str = "",
+    chance: Random,
+    crowded: Collection[str] = frozenset(),
+    most_each: int | None = None,
 ) -> list[Claim]:
     """Look at the due pages of a lane, drop those nobody wants any more, bundle the rest, and write the tries.
 
-    Returns at most `limit` messages to send; what is over stays due.
+    Returns at most `limit` messages to send, at most `most_each` of them to one contact method and none to the `crowded`
+    ones; what is over stays due.
     """
-    rows = {row.id: row for row in outbox.due(tx, lane, now=now, limit=_looked_at(lane, limit))}
+    rows = {row.id: row for row in outbox.due(tx, lane, now=now, limit=_looked_at(lane, limit), crowded=crowded)}
     unwanted: dict[str, str] = {}
     wanted: list[Due] = []
     for row in rows.values():
@@ -228,11 +242,12 @@ def claim(
         wanted.append(Due(row.id, row.contact_method_id, row.purpose, key, _window(lane, row), row.last_paged_at))
     outbox.end(tx, unwanted, outbox.DROPPED)
     decided = notify.bundle(wanted, now)
-    leaving = decided.now[:limit]
+    leaving = notify.shared_out(decided.now, limit=limit, most_each=most_each or limit)
     outbox.hold(tx, {page.id: until for page, until in decided.held})
-    claims = [_claim(key, lane, [rows[page.id] for page in pages], public_url, chance) for key, pages in leaving]
+    until = now + CLAIM_FOR
+    claims = [_claim(key, until, lane, [rows[page.id] for page in pages], public_url, chance) for key, pages in leaving]
     pages = [page.outbox_id for one in claims for page in one.pages]
-    outbox.claim(tx, pages, until=now + CLAIM_FOR, node=node)
+    outbox.claim(tx, pages, until=until, node=node)
     outbox.name_bundles(
         tx, {page.outbox_id: one.key for one in claims if len(one.pages) > 1 for page in one.pages if page.tries == 1}
     )
@@ -274,10 +289,11 @@ def _window(lane: str, row: Any) -> int:
     return channel.limits.bundle_seconds if channel else 0
 
 
-def _claim(key: str, lane: str, rows: Sequence[Any], public_url: str, chance: Random) -> Claim:
+def _claim(key: str, until: datetime, lane: str, rows: Sequence[Any], public_url: str, chance: Random) -> Claim:
     first = rows[0]
     return Claim(
         key=key,
+        until=until,
         lane=lane,
         purpose=first.purpose,
         user_id=first.user_id,
@@ -532,7 +548,7 @@ def _as_troubled(tx: Tx, delivery: Any, detail: str, now: datetime) -> tuple[Res
         facts=Facts(title=incident.title if incident else "", reason=page.reason, urgency=page.urgency or "high"),
     )  # fmt: skip
     claim = Claim(
-        key=delivery.idempotency_key, lane=page.lane, purpose=page.purpose, user_id=page.user_id, user_name="",
+        key=delivery.idempotency_key, until=now, lane=page.lane, purpose=page.purpose, user_id=page.user_id, user_name="",
         contact_method_id=page.contact_method_id, address=delivery.address, country_code=None, fields={}, pages=(claimed,),
     )  # fmt: skip
     return Result(claim, Refused(detail), now), claimed

@@ -168,12 +168,18 @@ _DUE_FROM: Final = (
 )
 
 
-def due(tx: Tx, lane: str, *, now: datetime, limit: int) -> Sequence[sa.Row[Any]]:
-    """The pages of a lane whose time has come, the longest due first, locked, with all that a message says about them."""
+def due(
+    tx: Tx, lane: str, *, now: datetime, limit: int, crowded: Collection[str] = frozenset()
+) -> Sequence[sa.Row[Any]]:
+    """The pages of a lane whose time has come, the longest due first, locked, with all that a message says about them.
+
+    Those for the contact methods in `crowded` are left out.
+    """
+    statement = sa.select(*_DUE_COLUMNS).select_from(_DUE_FROM)
+    if crowded:
+        statement = statement.where(_outbox.c.contact_method_id.not_in(sorted(crowded)))
     return tx.rows(
-        sa.select(*_DUE_COLUMNS)
-        .select_from(_DUE_FROM)
-        .where(_outbox.c.lane == lane, _outbox.c.state == sa.literal_column("'due'"), _outbox.c.due_at <= now)
+        statement.where(_outbox.c.lane == lane, _outbox.c.state == sa.literal_column("'due'"), _outbox.c.due_at <= now)
         .order_by(_outbox.c.due_at, _outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=_outbox)
