@@ -355,6 +355,7 @@ REFUSED: list[tuple[str, str, Any, tuple[int, dict[str, Any]]]] = [
     ("v1: a short key", V1, v1(service_key="x"), invalid("Service key is the wrong length (should be 32 characters)")),
     ("v1: nobody's key", V1, v1(service_key=NOBODYS_KEY), invalid("Invalid service key")),
     ("v1: an unknown type", V1, v1(event_type="explode"), invalid("event_type is invalid (must be one of: trigger acknowledge resolve)")),
+    ("v1: a list as type", V1, v1(event_type=["trigger"]), invalid("event_type is invalid (must be one of: trigger acknowledge resolve)")),
     ("v1: no description", V1, v1(description=""), invalid("Description is missing or blank")),
     ("v1: resolve without a key", V1, v1(event_type="resolve", incident_key=...), invalid("Incident key is missing or blank")),
     ("v1: a long key", V1, v1(incident_key="k" * 256), invalid("Incident key is too long (should be at most 255 characters)")),

@@ -19,6 +19,8 @@ from tocsin.inbound.spec import (
     Unreadable,
 )
 
+NEEDS_A_KEY: Final = ("acknowledge", "resolve")
+
 
 def check(payload: Payload) -> list[Accepted]:
     """Accept one event, or raise `Unreadable` with every fault."""
@@ -51,8 +53,8 @@ def faults(document: dict[str, Any]) -> list[str]:
         errors.append("Event type is missing or blank")
     elif action not in ACTIONS:
         errors.append(f"event_type is invalid (must be one of: {' '.join(ACTIONS)})")
-    errors += _key_faults(document.get("incident_key"), is_needed=action in {"acknowledge", "resolve"})
-    if action in {"acknowledge", "resolve"}:
+    errors += _key_faults(document.get("incident_key"), is_needed=action in NEEDS_A_KEY)
+    if action in NEEDS_A_KEY:
         return errors
     description = document.get("description")
     if wording.is_blank(description):
