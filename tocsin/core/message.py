@@ -7,7 +7,7 @@ Laws:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -81,7 +81,10 @@ def compose(purpose: str, facts: Sequence[Facts], *, more_link: str = "") -> Mes
     """The message for these pages, the oldest first. `more_link` shows all of a bundle. Raises ValueError for no pages."""
     if not facts:
         raise ValueError("a message is about at least one page")
-    ordered = tuple(sorted(facts, key=lambda fact: (fact.number or 0, fact.incident_id or "")))
+    tidy = [
+        replace(fact, title=_one_line(fact.title) or "(no title)", service=_one_line(fact.service)) for fact in facts
+    ]
+    ordered = tuple(sorted(tidy, key=lambda fact: (fact.number or 0, fact.incident_id or "")))
     if len(ordered) == 1:
         return _about_one(purpose, ordered[0])
     return _about_several(purpose, ordered, more_link)
@@ -106,7 +109,7 @@ def _about_one(purpose: str, fact: Facts) -> Message:
     where = f" on {fact.service}" if fact.service else ""
     return Message(
         purpose,
-        subject=f"[{head}] {_one_line(fact.title)}{tail}",
+        subject=f"[{head}] {fact.title}{tail}",
         short=_fitted(f"{head} ", plain(fact.title), f" ({plain(fact.service)})" if fact.service else "", SHORT),
         long="\n".join(lines),
         spoken=f"This is Tocsin with incident {fact.number}{where}. {shortened(plain(fact.title), 200)}.",
@@ -119,7 +122,7 @@ def _about_several(purpose: str, facts: tuple[Facts, ...], more_link: str) -> Me
     services = sorted({fact.service for fact in facts if fact.service})
     across = "" if not services else f" on {services[0]}" if len(services) == 1 else f" on {len(services)} services"
     head = f"{_label(purpose)}{count} pages{across}"
-    listed = [f"#{fact.number} {_one_line(fact.title)} ({fact.service})" if fact.number else _one_line(fact.title)
+    listed = [f"#{fact.number} {fact.title} ({fact.service})" if fact.number else fact.title
               for fact in facts[:LISTED_MAX]]  # fmt: skip
     if count > LISTED_MAX:
         listed.append(f"... and {count - LISTED_MAX} more")
@@ -129,7 +132,7 @@ def _about_several(purpose: str, facts: tuple[Facts, ...], more_link: str) -> Me
         lines += ["", more_link]
     return Message(
         purpose,
-        subject=f"[{head}] {_one_line(facts[0].title)} and {count - 1} more",
+        subject=f"[{head}] {facts[0].title} and {count - 1} more",
         short=_short_list(plain(head), facts),
         long="\n".join(lines),
         spoken=f"This is Tocsin with {count} pages{across}. The first is incident {facts[0].number}. "
