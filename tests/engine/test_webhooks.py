@@ -179,6 +179,21 @@ def test_a_follower_that_fails_is_read_again_from_where_it_was_and_holds_back_no
         pass
     with stage.db.read() as tx:
         assert seen == list(range(1, events.last_position(tx) + 1))
+        assert len(stage.owed()) == 1
+
+
+def test_without_a_subscription_the_log_is_passed_over_unread_and_nothing_is_missed_after(stage: Stage):
+    stage.open()
+    stage.follow()
+    with stage.db.read() as tx:
+        assert events.position_of(tx, "webhooks") == 0
+    stage.later(seconds=1)
+    stage.subscribe()
+    stage.open("Later")
+    stage.follow()
+    assert [event["data"]["title"] for event in stage.owed()] == ["Later"]
+    with stage.db.read() as tx:
+        assert events.position_of(tx, "webhooks") == events.last_position(tx)
 
 
 def test_only_one_node_follows_at_a_time(stage: Stage):

@@ -56,6 +56,11 @@ def listening(tx: Tx, now: datetime) -> Sequence[sa.Row[Any]]:
     return tx.rows(sa.select(webhook_subscription).where(_subscription.is_active, awake).order_by(_subscription.id))
 
 
+def has_subscriptions(tx: Tx) -> bool:
+    """Whether there is any subscription, active or not."""
+    return tx.one(sa.select(_subscription.id).limit(1)) is not None
+
+
 def subscription(tx: Tx, subscription_id: str) -> sa.Row[Any] | None:
     """One subscription, locked until the transaction ends."""
     return tx.one(sa.select(webhook_subscription).where(_subscription.id == subscription_id).with_for_update())

@@ -6,6 +6,7 @@ from random import Random
 
 from tocsin.engine.followers.spec import Follower
 from tocsin.service import webhooks
+from tocsin.store import webhooks as store
 from tocsin.store.db import Tx
 from tocsin.store.events import Entry
 
@@ -15,4 +16,9 @@ def read(tx: Tx, entries: Sequence[Entry], now: datetime, chance: Random) -> Non
     webhooks.tell_of_incidents(tx, entries, now=now, chance=chance)
 
 
-FOLLOWER = Follower("webhooks", read)
+def is_idle(tx: Tx, now: datetime) -> bool:
+    """Whether there is no subscription at all, not even a silent one: whoever subscribes later hears of what is later still."""
+    return not store.has_subscriptions(tx)
+
+
+FOLLOWER = Follower("webhooks", read, is_idle)
