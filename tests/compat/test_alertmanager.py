@@ -105,6 +105,7 @@ class Stage:
     bo: Colleague
     events: Watched
     hooked: Watched
+    log: Path
 
 
 @pytest.fixture
@@ -132,14 +133,14 @@ def stage(office: Office, tmp_path: Path, repeat: str) -> Iterator[Stage]:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                BINARY, f"--config.file={config}", f"--storage.path={tmp_path / 'storage'}", "--cluster.listen-address=",
+                BINARY, f"--config.file={config}", f"--storage.path={tmp_path / 'storage'}", "--log.level=debug", "--cluster.listen-address=",
                 f"--web.listen-address=127.0.0.1:{alertmanager.port}", f"--web.external-url={alertmanager.url}",
             ],
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
         until(alertmanager.is_ready, f"Alertmanager to be ready: {(tmp_path / 'log').read_text()[-2000:]}")
-        yield Stage(alertmanager, office, ada, bo, events, hooked)
+        yield Stage(alertmanager, office, ada, bo, events, hooked, tmp_path / "log")
     finally:
         process.terminate()
         process.wait(20)
@@ -246,6 +247,24 @@ def test_explain_tells_the_chain_from_the_event_to_the_phone(stage: Stage):
     stage.alertmanager.fire("DiskFull", DISK, summary="Disk of db1 is full")
     incident = stage.events.incident_when("triggered")
     stage.office.told(stage.ada)
+    stage.alertmanager.resolve("DiskFull", DISK)
+    stage.events.incident_when("resolved")
     told = stage.office.house.run("explain", incident["id"]).stdout
-    for part in (f"#{incident['incident_number']}", stage.ada.name, "level 1", "webhook"):
-        assert part in told, told
+    chain = [
+        f"#{incident['incident_number']}", "event accepted: trigger", f"on {stage.events.name}", "incident opened with high urgency",
+        f"level 1: {stage.ada.name}", f"page owed to {stage.ada.name} by webhook", f"/phone/{stage.ada.handle}", "HTTP 200",
+        "event accepted: resolve",
+    ]  # fmt: skip
+    places = [told.find(part) for part in chain]
+    assert -1 not in places, told
+    assert places == sorted(places), told
+
+
+def test_an_alert_that_fires_while_tocsin_is_down_opens_its_incident_when_it_is_back(stage: Stage):
+    stage.office.house.kill()
+    stage.alertmanager.fire("DiskFull", DISK, summary="Disk of db1 is full")
+    until(lambda: "connection refused" in stage.log.read_text(), "Alertmanager to have tried")
+    stage.office.house.start()
+    stage.events.incident_when("triggered")
+    stage.hooked.incident_when("triggered")
+    assert len(stage.office.told(stage.ada)) == len(stage.office.told(stage.bo)) == 1

@@ -172,6 +172,39 @@ def test_it_opens_an_incident_by_hand(desk: Desk):
     assert desk.rest.rget(made["self"], params={"include[]": ["body"]})["body"]["details"] == "Since nine"
 
 
+def test_what_it_fetched_can_be_put_back_whole_and_nothing_changes(office: Office, desk: Desk):
+    """`persist` with `update=True` sends an object back as it was fetched, with every field that only we write."""
+    owner = client(office, office.house.owner["API key"])
+    team = owner.rpost("teams", json={"type": "team", "name": f"Team of {desk.ada.handle}"})
+    layer = {
+        "name": "Weeks", "start": "2026-11-02T09:00:00Z", "rotation_virtual_start": "2026-11-02T09:00:00Z",
+        "rotation_turn_length_seconds": 604_800,
+        "users": [{"user": {"id": one.id, "type": "user_reference"}} for one in (desk.ada, desk.bo)],
+        "restrictions": [{"type": "daily_restriction", "start_time_of_day": "08:00:00", "duration_seconds": 36_000}],
+    }  # fmt: skip
+    schedule = {"type": "schedule", "name": f"Turns of {desk.ada.handle}", "time_zone": "Europe/Berlin", "schedule_layers": [layer]}
+    schedule = owner.rpost("schedules", json=schedule)
+    hook = {
+        "type": "webhook_subscription", "events": ["incident.triggered"], "filter": {"type": "account_reference"},
+        "delivery_method": {"type": "http_delivery_method", "url": f"{office.sinks.url}/phone/hook"},
+    }  # fmt: skip
+    hook = owner.rpost("webhook_subscriptions", json=hook)
+    service = owner.rget(f"services/{desk.service.id}")
+    integration = owner.rget(service["integrations"][0])
+    user = owner.rget(f"users/{desk.ada.id}")
+    policy = owner.rget(f"escalation_policies/{desk.service.policy_id}")
+    method = owner.rget(user["contact_methods"][0])
+    rule = owner.rget(user["notification_rules"][0])
+    for made in (team, schedule, hook, service, integration, user, policy, method, rule):
+        before = owner.rget(made)
+        owner.rput(before, json=before)
+        after = owner.rget(made)
+        changed = {name for name in before if before[name] != after[name]} - {"updated_at"}
+        assert not changed, f"{before['type']}: {changed}"
+    owner.rdelete(hook)
+    owner.close()
+
+
 # --- A thousand of each
 
 
