@@ -11,8 +11,11 @@ from tests.people import ADA, BO, CY
 from tests.web.conftest import PHONE, opened, sign_in
 from tests.web.stage import PASSWORD, Stage
 from tocsin.base.clock import system_clock
+from tocsin.channels.spec import Refused
 from tocsin.core.events import Agent
+from tocsin.service import notify
 from tocsin.service.incidents import Desk
+from tocsin.service.notify import Result
 from tocsin.store import incidents
 from tocsin.web.app import POLICY
 
@@ -312,3 +315,26 @@ def test_without_a_connection_the_last_state_is_shown_and_marked(browser: Browse
     expect(page.get_by_text("No connection: this is how things stood")).to_be_visible()
     expect(page.get_by_role("link", name=incident.title)).to_be_visible()
     page.context.set_offline(False)
+
+
+def test_a_narrowed_list_never_says_that_all_is_quiet(stage: Stage):
+    stage.open_incident("PCHECK1", "Ovens do not heat")
+    client, _ = signed_in(stage)
+    assert "All quiet" not in client.get("/app/incidents", params={"q": "no such words"}).text
+
+
+def test_a_test_page_shows_its_result_the_moment_the_provider_answers(browser: Browser, stage: Stage):
+    page = opened(browser, stage, size=PHONE).page
+    sign_in(page, CY.email)
+    page.goto("/app/me")
+    row = page.get_by_role("listitem").filter(has_text="https://ntfy.example.org/cy")
+    row.get_by_role("button", name="Page me now").tap()
+    expect(row.get_by_text("Test on its way")).to_be_visible()
+    now = system_clock()
+    with stage.db.write() as tx:
+        claims = notify.claim(tx, "ntfy", now=now, node="test", limit=50, chance=stage.chance)
+    results = [Result(claim, Refused("404 Not Found: no such topic"), now) for claim in claims]
+    with stage.db.write() as tx:
+        notify.record(tx, results, now=now, chance=stage.chance)
+    expect(row.get_by_text("Test failed")).to_be_visible()
+    expect(row).to_contain_text("404 Not Found: no such topic")
