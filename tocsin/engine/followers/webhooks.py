@@ -16,7 +16,7 @@ def read(tx: Tx, entries: Sequence[Entry], now: datetime, chance: Random) -> Non
     webhooks.tell_of_incidents(tx, entries, now=now, chance=chance)
 
 
-def is_idle(tx: Tx, now: datetime) -> bool:
+def is_idle(tx: Tx, _now: datetime) -> bool:
     """Whether there is no subscription at all, not even a silent one: whoever subscribes later hears of what is later still."""
     return not store.has_subscriptions(tx)
 
