@@ -8,7 +8,7 @@ Laws:
 from collections.abc import Iterable
 from datetime import datetime
 from random import Random
-from typing import assert_never
+from typing import Any, assert_never
 
 from tocsin.core.effects import AdvanceTurn, DropPages, Effect, LastResort, Page, ResolveAlerts
 from tocsin.core.events import TOCSIN, Event, LastResortPaged, PersonUnreachable
@@ -88,7 +88,7 @@ class Queue:
         return events
 
 
-def _said(incident: Incident, now: datetime, reason: str) -> dict[str, object]:
+def _said(incident: Incident, now: datetime, reason: str) -> dict[str, Any]:
     return {
         "incident_id": incident.id,
         "service_id": incident.service_id,
