@@ -56,6 +56,13 @@ both: setup ## Run the store's tests on both databases; fails where PostgreSQL i
 promises: setup ## Run the product's promises in plain words, kill -9 among them
 	@$(BIN)/python -m pytest tests/promises $(ARGS)
 
+sim: setup ## Run simulated worlds with faults (SEED= the first, RUNS= how many, HOURS= of trouble in each)
+	@$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
+
+bench: setup ## Measure accepting and paging, beside Alertmanager where it is installed (ARGS=--json)
+	@$(BIN)/python -m bench.accept $(ARGS)
+	@$(BIN)/python -m bench.pages $(ARGS)
+
 compat: setup .venv5/.ready ## Run PagerDuty's own clients and real senders against us
 	@$(BIN)/python -m pytest tests/compat $(ARGS)
 
@@ -75,4 +82,4 @@ clean: ## Remove everything that was made here, except databases in ./var
 	@rm -rf $(VENV) .venv5 node_modules $(VENDOR) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup system demo test check both promises compat migration pin format clean
+.PHONY: help setup system demo test check both promises sim bench compat migration pin format clean

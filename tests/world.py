@@ -138,7 +138,7 @@ class World:
         row: dict[str, Any] = {"id": service_id, "name": f"Payments {service_id}", "escalation_policy_id": policy_id}
         row |= {"alert_creation": "create_alerts_and_incidents", "created_at": self.now, "updated_at": self.now}
         row |= {"incident_urgency_rule": {"type": "constant", "urgency": urgency}} | settings
-        integration = {"id": ids.object_id(self.chance), "service_id": service_id, "name": "Prometheus"}
+        integration: dict[str, Any] = {"id": ids.object_id(self.chance), "service_id": service_id, "name": "Prometheus"}
         integration |= {"type": "events_api_v2_inbound_integration", "routing_key": routing_key, "created_at": self.now}
         with self.db.write() as tx:
             tx.execute(sa.insert(service_tables.service), [row])
