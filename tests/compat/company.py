@@ -172,6 +172,6 @@ class Watched:
         self.office.house.ask("POST", "/v2/enqueue", event)
 
 
-def open_office(folder: Path, sinks: Sinks) -> Installation:
-    """An installation beside these sinks; use as a context, then start."""
-    return Installation(folder, settings=settings_for(sinks))
+def open_office(folder: Path, sinks: Sinks, database: str = "") -> Installation:
+    """An installation beside these sinks, on the embedded database or on this one; use as a context, then start."""
+    return Installation(folder, database, settings=settings_for(sinks))

@@ -40,7 +40,7 @@ async function main(told) {
   saw.pages = many.data.length;
   const whole = { 'service_ids[]': [told.service_id], limit: 2, total: 'true' };
   saw.incidents = (await pd.all('/incidents', { queryParameters: whole })).resource.length;
-  const entries = await pd.all('/log_entries', { queryParameters: { limit: 100 } });
+  const entries = await pd.all('/log_entries', { queryParameters: { limit: 3, since: told.since } });
   saw.entries = [entries.resource.length, new Set(entries.resource.map((entry) => entry.id)).size];
   const made = await pd.post('/teams', { data: { team: { type: 'team', name: told.name } } });
   saw.made = [made.response.status, made.resource.name];
