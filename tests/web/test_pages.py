@@ -17,6 +17,7 @@ from tocsin.service import notify
 from tocsin.service.incidents import Desk
 from tocsin.service.notify import Result
 from tocsin.store import incidents
+from tocsin.store.db import Database
 from tocsin.web.app import POLICY
 
 
@@ -51,6 +52,19 @@ def test_an_open_incident_page_follows_what_others_do(browser: Browser, stage: S
         desk.acknowledge(incident.id, Agent("user_reference", BO.id, BO.name), "sms")
     expect(page.locator(".timeline").get_by_text("Acknowledged by Bo")).to_be_visible()
     expect(page.get_by_label("Add a note")).to_have_value("half a sentence")
+
+
+def test_what_another_node_did_is_seen_too(browser: Browser, stage: Stage):
+    incident = stage.open_incident("PLEDGER", "Backups are late")
+    page = opened(browser, stage).page
+    sign_in(page)
+    page.goto(f"/app/incidents/{incident.id}")
+    expect(page.locator("[data-live-mark]").last).to_have_text("live")
+    other_node = Database(stage.db.url, pool_size=2)
+    with other_node.write() as tx, Desk(tx, now=system_clock(), chance=stage.chance) as desk:
+        desk.resolve(incident.id, Agent("user_reference", BO.id, BO.name), "sms")
+    other_node.close()
+    expect(page.locator(".next")).to_contain_text("Resolved")
 
 
 def test_every_action_of_an_incident_does_what_its_button_says(browser: Browser, stage: Stage):

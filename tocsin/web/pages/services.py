@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from tocsin.core import permission
+from tocsin.core import escalation, permission
+from tocsin.core.escalation import Climb
 from tocsin.core.permission import CREATE, UPDATE, Thing
 from tocsin.service import access, browsing, story
 from tocsin.service import services as deeds
@@ -43,9 +44,8 @@ def list_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
 
 def _first_people(tx: Tx, policy: Any, visit: Visit) -> list[str]:
     """Who would be paged first now."""
-    ladder = story.ladder_of(tx, policy, visit.now)
-    found = next((rung.people for rung in ladder.rungs if rung.people), ())
-    return [person.user_id for person in found]
+    step = escalation.first(story.ladder_of(tx, policy, visit.now))
+    return [person.user_id for person in step.people] if isinstance(step, Climb) else []
 
 
 def list_mark(_visit: Visit, tx: Tx) -> object:
