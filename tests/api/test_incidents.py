@@ -235,6 +235,29 @@ def test_lists_and_finds_hold_only_what_the_actor_may_see(desk: Api) -> None:
     )
 
 
+def test_who_has_no_base_access_sees_the_incidents_of_their_teams_only(desk: Api) -> None:
+    team_id = desk.ask("POST", "/teams", {"team": {"name": "Storage"}}).body["team"]["id"]
+    save_service(
+        desk.house.db,
+        desk.now,
+        [user(BO.id)],
+        service_id="PSRV002",
+        name="Discs",
+        routing_key="e" * 32,
+        team_id=team_id,
+    )
+    theirs = made(desk, title="Disc", service={"id": "PSRV002", "type": "service_reference"})
+    other = made(desk, title="Other")
+    desk.ask("PUT", f"/teams/{team_id}/users/{BO.id}", {"role": "responder"})
+    with desk.house.db.write() as tx:
+        tx.execute(sa.update(people.user).where(people.user.c.id == BO.id).values(role="restricted_access"))
+    assert titles(desk, who="bo") == ["Disc"]
+    assert titles(desk, ("statuses[]", "triggered"), ("team_ids[]", team_id), who="bo") == ["Disc"]
+    assert titles(desk, ("team_ids[]", "PNOBODY"), who="bo") == []
+    assert changed(desk, theirs, who="bo", status="acknowledged").status == 200
+    assert error(changed(desk, other, who="bo", status="acknowledged")) == (404, 2100)
+
+
 def test_who_only_looks_on_may_not_act(desk: Api) -> None:
     incident = made(desk)
     with desk.house.db.write() as tx:

@@ -132,3 +132,15 @@ def test_entries_are_narrowed_to_teams_and_paged(desk: Api) -> None:
     page = desk.ask("GET", "/log_entries", query=[("limit", "3"), ("offset", "3"), ("total", "true")]).body
     assert (len(page["log_entries"]), page["more"], page["total"]) == (3, True, 19)
     assert desk.ask("GET", "/log_entries", query=[("since", "never")]).body["error"]["code"] == 2004
+
+
+def test_an_incident_explains_itself_to_machines_and_to_people(desk: Api) -> None:
+    incident_id = lived(desk)
+    reply = desk.ask("GET", f"/api/v1/explain/{incident_id}", query=[("time_zone", "Europe/Paris")])
+    told = reply.body["explanation"]
+    assert (reply.status, told["incident_number"], told["status"]) == (200, 1, "acknowledged")
+    assert told["links"][0]["what"].startswith("event accepted: trigger 'disk' by Prometheus on Database")
+    assert told["links"][0]["at"] == "2026-11-23T10:00:00+01:00"
+    assert "10:00:00  level 1: Ada (named by the policy)" in told["text"].splitlines()
+    assert desk.ask("GET", "/api/v1/explain/disk").body["explanation"]["title"] == "Disk very full"
+    assert desk.ask("GET", "/api/v1/explain/nothing").status == 404

@@ -68,52 +68,84 @@ def count(tx: Tx, wanted: Wanted) -> int:
 
 def statement(wanted: Wanted, *, limit: int, offset: int) -> sa.Select[Any]:
     """The statement behind `page`."""
+    if wanted.sorts in _BY_END:
+        return _by_end(wanted, limit, offset, is_down=wanted.sorts[0][1])
     walks = _walks(wanted)
     if not walks:
         order = [_directed(SORTS[name], name, is_down=is_down) for name, is_down in wanted.sorts]
         plain = sa.select(_incident.id).where(*_conditions(wanted)).order_by(*order, _incident.id)
         return plain.limit(limit).offset(offset)
-    is_down = wanted.sorts[0][1]
+    by_urgency, is_down = _walked_order(wanted.sorts) or (None, False)
     parts = [_walk(walk, limit + offset, is_down=is_down).subquery() for walk in walks]
-    merged = sa.union_all(*(sa.select(part.c.id, part.c.created_at) for part in parts)).subquery()
-    first = merged.c.created_at.desc() if is_down else merged.c.created_at
-    second = merged.c.id.desc() if is_down else merged.c.id
-    return sa.select(merged.c.id).order_by(first, second).limit(limit).offset(offset)
+    merged = sa.union_all(*(sa.select(part) for part in parts)).subquery().c
+    order = [merged.created_at.desc(), merged.id.desc()] if is_down else [merged.created_at, merged.id]
+    if by_urgency is not None:  # "high" comes before "low" in the alphabet and is more
+        order.insert(0, merged.urgency.asc() if by_urgency else merged.urgency.desc())
+    return sa.select(merged.id).order_by(*order).limit(limit).offset(offset)
+
+
+_BY_END: Final = ((("resolved_at", False),), (("resolved_at", True),))
+
+
+def _by_end(wanted: Wanted, limit: int, offset: int, *, is_down: bool) -> sa.Select[Any]:
+    """By when they were resolved: those that were, in the order of their index, then those that are open."""
+    order = (_incident.resolved_at.desc(), _incident.id.desc()) if is_down else (_incident.resolved_at, _incident.id)
+    columns = (_incident.id, _incident.resolved_at)
+    over = sa.select(*columns, sa.literal(0).label("part")).where(
+        *_conditions(wanted), _incident.resolved_at.is_not(None)
+    )
+    still = sa.select(*columns, sa.literal(1).label("part")).where(
+        *_conditions(wanted), _incident.status.in_(STATUSES[:2]), _incident.resolved_at.is_(None)
+    )
+    parts = (over.order_by(*order).limit(limit + offset), still.order_by(_incident.id).limit(limit + offset))
+    merged = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery().c
+    ended = merged.resolved_at.desc() if is_down else merged.resolved_at
+    return (
+        sa.select(merged.id)
+        .order_by(merged.part, ended, merged.id.desc() if is_down else merged.id)
+        .limit(limit)
+        .offset(offset)
+    )
+
+
+def _walked_order(sorts: tuple[tuple[str, bool], ...]) -> tuple[bool | None, bool] | None:
+    """Whether the list is by urgency first (and which way), and its way by time; None when no index is in that order."""
+    by_urgency = sorts[0][1] if sorts[0][0] == "urgency" else None
+    rest = sorts[1:] if by_urgency is not None else sorts
+    if not rest:
+        return by_urgency, False
+    return (by_urgency, rest[0][1]) if len(rest) == 1 and rest[0][0] == "created_at" else None
 
 
 def _walk(wanted: Wanted, length: int, *, is_down: bool) -> sa.Select[Any]:
     order = (_incident.created_at.desc(), _incident.id.desc()) if is_down else (_incident.created_at, _incident.id)
-    return sa.select(_incident.id, _incident.created_at).where(*_conditions(wanted)).order_by(*order).limit(length)
+    columns = (_incident.id, _incident.created_at, _incident.urgency)
+    return sa.select(*columns).where(*_conditions(wanted)).order_by(*order).limit(length)
 
 
 def _walks(wanted: Wanted) -> list[Wanted]:
     """The same list as parts, each of which is in the order of an index; empty when it cannot be had that way."""
-    if (
-        len(wanted.sorts) != 1
-        or wanted.sorts[0][0] != "created_at"
-        or wanted.user_ids is not None
-        or wanted.key is not None
-    ):
+    order = _walked_order(wanted.sorts)
+    if order is None or wanted.user_ids is not None or wanted.key is not None:
         return []
+    by_urgency = order[0] is not None
     narrow = (wanted.service_ids, wanted.policy_ids, wanted.statuses, wanted.urgencies)
-    if all(values is None for values in narrow):
+    if not by_urgency and all(values is None for values in narrow):
         return [wanted]
     statuses = wanted.statuses if wanted.statuses is not None else STATUSES
-    owners: Sequence[Wanted]
+    each_urgency = [(one,) for one in (wanted.urgencies if wanted.urgencies is not None else URGENCIES)]
+    urgencies: Sequence[tuple[str, ...] | None] = each_urgency if by_urgency else [wanted.urgencies]
     if wanted.service_ids is not None:
         owners = [replace(wanted, service_ids=(one,)) for one in wanted.service_ids]
-        others: Sequence[tuple[str, ...] | None] = [wanted.urgencies]
     elif wanted.policy_ids is not None:
         owners = [replace(wanted, policy_ids=(one,)) for one in wanted.policy_ids]
-        others = [wanted.urgencies]
     else:
-        owners = [wanted]
-        others = [(one,) for one in (wanted.urgencies if wanted.urgencies is not None else URGENCIES)]
-    if not 0 < len(owners) * len(statuses) * len(others) <= MOST_WALKS:
+        owners, urgencies = [wanted], each_urgency
+    if not 0 < len(owners) * len(statuses) * len(urgencies) <= MOST_WALKS:
         return []
     return [
-        replace(owner, statuses=(status,), urgencies=urgencies)
-        for owner, status, urgencies in product(owners, statuses, others)
+        replace(owner, statuses=(status,), urgencies=urgency)
+        for owner, status, urgency in product(owners, statuses, urgencies)
     ]
 
 
