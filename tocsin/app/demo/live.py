@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 
 from tocsin.app.demo.day import freshened, post_of, trickle
-from tocsin.app.demo.replay import NOTES
+from tocsin.app.demo.replay import note_on
 from tocsin.base.clock import Clock
 from tocsin.base.errors import Refusal
 from tocsin.core.events import Agent, Status
@@ -28,6 +28,7 @@ from tocsin.store import incidents
 from tocsin.store.db import Database
 from tocsin.store.tables import incidents as incident_tables
 from tocsin.store.tables import people as people_tables
+from tocsin.store.tables.services import service
 
 _log = structlog.get_logger("tocsin.demo")
 
@@ -94,8 +95,8 @@ class Colleagues:
         column = incident_tables.incident.c
         with self.db.read() as tx:
             found = incidents.read(tx.rows(sa.select(column.state).where(column.status != Status.RESOLVED.value)))
-            user = people_tables.user.c
-            names = {row.id: row.name for row in tx.rows(sa.select(user.id, user.name))}
+            named = (people_tables.user, service)
+            names = {row.id: row.name for table in named for row in tx.rows(sa.select(table.c.id, table.c.name))}
         for incident in found:
             self._see(incident, names, now)
         still_open = {incident.id for incident in found}
@@ -117,7 +118,7 @@ class Colleagues:
         if at is None or at > now or not incident.user_ids:
             return
         who = Agent("user_reference", incident.user_ids[0], names.get(incident.user_ids[0], ""))
-        words = self.chance.choice(NOTES)
+        words = note_on(names.get(incident.service_id, ""), self.chance)
         self._ask(lambda desk: (desk.acknowledge(incident.id, who, "website"), desk.annotate(incident.id, who, "website", words)), now)
         self._finishing[incident.id] = now + timedelta(minutes=4) * (1 + self.chance.random())
 

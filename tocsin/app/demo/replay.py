@@ -46,16 +46,28 @@ ROUNDS_MAX: Final = 200
 CHANNELS: Final[Mapping[str, str]] = {"sms": "sms", "phone": "phone", "email": "email"}
 """How somebody answers a page that came this way; otherwise in the pages."""
 
-NOTES: Final = (
-    "Looking at it.",
-    "Same as last Thursday: the acquirer's maintenance was not announced. Asked them.",
-    "Rolled back, watching the graphs for ten minutes.",
-    "Only one region; traffic moved away from it.",
-    "Restarted the consumer. The queue is draining, about 15 minutes to go.",
-    "Not customer facing, but the vans of the evening need it.",
-    "Limit raised for tonight, follow-up is in the tracker.",
-    "Cannot reproduce from here, probes from two other places are fine.",
-)
+_ANYWHERE: Final = ("Looking at it.", "Watching the graphs for ten minutes before I close this.", "Follow-up is in the tracker.")
+
+NOTES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Kubernetes production": ("Cordoned the node and moved its pods; the provider has a ticket.", "It is the new release: limits were cut in half by mistake."),
+    "Edge and CDN": ("Probes from two other places are fine: one transit provider.", "Traffic moved to the other point of presence until it settles."),
+    "PostgreSQL clusters": ("A long report holds back the replica. Cancelled it.", "Old WAL was not archived; archiving runs again and the disk empties."),
+    "Observability": ("One tenant logs at debug level. Asked them, and limited the stream.", "Added a shard; rule evaluation catches up."),
+    "Checkout API": ("It began with the deployment. Rolling back.", "Retries pile up behind the pool: raised it for now."),
+    "Card payments": ("The acquirer's maintenance was not announced. Asked them.", "Routed to the second acquirer until they are back."),
+    "Fraud scoring": ("The new model needs more memory than it is given. Raised the limit.", "Scores fall back to rules, orders go through."),
+    "Storefront web": ("One region only; cache refilled, errors are falling.", "A tile query without a limit. Feature flag is off."),
+    "Search": ("A shard is being moved. Should be over in minutes.", "Suggestions are switched off to give the query path some air."),
+    "Delivery slots": ("The carrier's feed is late. Their on-call is on it.", "Slots of that warehouse are closed for the next hour."),
+    "Warehouse sync": ("Their SFTP was full. They are cleaning up.", "File came by hand, importing."),
+    "Nightly reports": ("A column was renamed upstream. Fixing the model.", "Rerunning the three models; the morning mail will be late."),
+}  # fmt: skip
+"""What people note on incidents, by service."""
+
+
+def note_on(service: str, chance: Random) -> str:
+    """A note that fits this service."""
+    return chance.choice(NOTES.get(service, ()) + _ANYWHERE)
 
 
 def answered(claim: Claim, chance: Random) -> Outcome:
@@ -181,10 +193,8 @@ class Replay:
         self._later(seen, lambda desk: desk.acknowledge(incident_id, who, channel))
         done = seen + timedelta(minutes=chance.uniform(6, 40))
         if chance.random() < 0.5:
-            words = chance.choice(NOTES)
-            self._later(
-                seen + (done - seen) * chance.uniform(0.1, 0.8), lambda desk: desk.annotate(incident_id, who, "website", words)
-            )
+            words = note_on(page.facts.service, chance)
+            self._later(seen + (done - seen) * chance.uniform(0.1, 0.8), lambda desk: _note(desk, incident_id, who, words))
         if is_high and chance.random() < 0.4 and self._priorities:
             chosen = chance.choice(self._priorities[:4])
             self._later(seen + timedelta(seconds=40), lambda desk: desk.change_priority(incident_id, who, "website", chosen))
@@ -208,3 +218,9 @@ class Replay:
                 deed(desk)
         except Refusal:
             return
+
+
+def _note(desk: Desk, incident_id: str, who: Agent, words: str) -> None:
+    """Write a note, unless it is over meanwhile."""
+    if desk.incident(incident_id).is_open:
+        desk.annotate(incident_id, who, "website", words)
