@@ -1,6 +1,7 @@
 """Every page, in both themes, on a phone and at a desk: nothing goes wrong in it, it fits, and everybody can use it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,8 @@ from tests.web.stage import Stage
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 RULES = "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})).violations.map((one) => one.id + ': ' + one.help + ' ' + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | '))"
-SIZES = {"desk": DESK, "phone": PHONE}
+SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +25,31 @@ def addresses(stage: Stage) -> dict[str, str]:
     return story.tell(stage)
 
 
-@pytest.fixture(params=list(product(("light", "dark"), SIZES)), ids="-".join, scope="module")
-def window(request: pytest.FixtureRequest, browser: Browser, stage: Stage, addresses: dict[str, str]) -> Iterator[Window]:
-    theme: Literal["light", "dark"] = request.param[0]
-    size: ViewportSize = SIZES[request.param[1]]
-    fresh = opened(browser, stage, size=size, theme=theme)
-    sign_in(fresh.page, CY.email)
-    yield fresh
-    fresh.page.context.close()
+Windows = Callable[[Literal["light", "dark"], str], Window]
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, stage: Stage) -> Iterator[Windows]:
+    """One signed-in window for each theme and size, opened when it is first asked for, whatever the order of the tests."""
+
+    @cache
+    def window(theme: Literal["light", "dark"], size: str) -> Window:
+        fresh = opened(browser, stage, size=SIZES[size], theme=theme)
+        sign_in(fresh.page, CY.email)
+        return fresh
+
+    yield window
+    for theme, size in product(THEMES, SIZES):
+        window(theme, size).page.context.close()
 
 
 @pytest.mark.parametrize("name", story.PAGES)
-def test_a_page_fits_speaks_no_error_and_is_accessible(window: Window, addresses: dict[str, str], name: str):
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_page_fits_speaks_no_error_and_is_accessible(
+    windows: Windows, addresses: dict[str, str], theme: Literal["light", "dark"], size: str, name: str
+):
+    window = windows(theme, size)
     page = window.page
     window.troubles.clear()
     page.goto(addresses[name])
