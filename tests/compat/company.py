@@ -149,6 +149,15 @@ class Watched:
         found = self.office.house.get(f"/incidents?service_ids[]={self.id}&date_range=all&limit=100")
         return list(found["incidents"])
 
+    def alert_keys(self) -> set[str]:
+        """The keys of all its incidents, however many."""
+        found: set[str] = set()
+        while True:
+            page = self.office.house.get(f"/incidents?service_ids[]={self.id}&limit=100&offset={len(found)}")
+            found |= {one["incident_key"] for one in page["incidents"]}
+            if not page["more"]:
+                return found
+
     def alerts(self, incident_id: str) -> list[dict[str, Any]]:
         return list(self.office.house.get(f"/incidents/{incident_id}/alerts")["alerts"])
 

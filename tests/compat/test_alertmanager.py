@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,16 +62,21 @@ class Alertmanager:
             "generatorURL": "http://prometheus.example.org/graph?g0.expr=up",
         }
         self.firing[json.dumps(alert["labels"], sort_keys=True)] = alert
-        self._post(alert)
+        self._post([alert])
+
+    def fire_all(self, name: str, labels: Sequence[Mapping[str, str]], annotations: Mapping[str, str]) -> None:
+        """Say that all of these are firing, at once."""
+        now = datetime.now(UTC).isoformat()
+        self._post([{"labels": {"alertname": name, **one}, "annotations": annotations, "startsAt": now} for one in labels])
 
     def resolve(self, name: str, labels: Mapping[str, str]) -> None:
         """Say that it is over."""
         alert = self.firing.pop(json.dumps({"alertname": name, **labels}, sort_keys=True))
-        self._post({**alert, "endsAt": (datetime.now(UTC) - timedelta(milliseconds=1)).isoformat()})
+        self._post([{**alert, "endsAt": (datetime.now(UTC) - timedelta(milliseconds=1)).isoformat()}])
 
-    def _post(self, alert: Mapping[str, Any]) -> None:
+    def _post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
         request = urllib.request.Request(
-            f"{self.url}/api/v2/alerts", json.dumps([alert]).encode(), {"Content-Type": "application/json"}
+            f"{self.url}/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
@@ -146,6 +151,7 @@ def stage(office: Office, tmp_path: Path, repeat: str) -> Iterator[Stage]:
         process.wait(20)
 
 
+GROUP = 1_500
 DISK = {"instance": "db1:9100", "cluster": "eu", "severity": "critical"}
 
 
@@ -197,6 +203,16 @@ def test_alertmanagers_groups_are_one_incident_by_event_and_single_alerts_by_web
     until(lambda: all(one["status"] == "resolved" for one in stage.hooked.incidents()), "all to resolve")
     assert len(stage.events.incidents()) == 1
     assert len(stage.office.told(stage.ada)) == 1
+
+
+def test_a_group_of_more_than_a_thousand_alerts_is_taken_whole(stage: Stage):
+    """A whole data centre: Alertmanager gives up on a notification that is refused, so none may be too large."""
+    annotations = {"summary": "A host is down", "description": "It has not answered for five minutes. " * 8}
+    stage.alertmanager.fire_all("HostDown", [{**DISK, "instance": f"host{number}:9100"} for number in range(GROUP)], annotations)
+    until(lambda: len(stage.hooked.alert_keys()) == GROUP, f"{GROUP} alerts; it says: {stage.log.read_text()[-500:]}", 30)
+    (incident,) = stage.events.incidents()
+    assert "HostDown" in incident["title"]
+    assert set(stage.alertmanager.failures().values()) == {0.0}
 
 
 def test_another_group_is_another_incident(stage: Stage):

@@ -16,10 +16,10 @@ from tocsin.base import ids
 from tocsin.base.errors import Refusal
 from tocsin.inbound import change_events, events_v1, events_v2
 from tocsin.inbound.roll import READERS, reader_named
-from tocsin.inbound.spec import CHANGE, MAX_BODY, Accepted, Payload, Reader, Unreadable
+from tocsin.inbound.spec import CHANGE, MAX_NOTIFICATION, Accepted, Payload, Reader, Unreadable
 from tocsin.service.ingest import Ingest
 
-MAX_DRAINED: Final = 16 * MAX_BODY
+MAX_DRAINED: Final = MAX_NOTIFICATION
 """Bytes of a body that is too large anyway which are still read, so that its sender can hear why it was refused."""
 
 RsgiApp = Callable[[Any, Any], Awaitable[None]]
@@ -113,7 +113,7 @@ class Gate:
             raise _Turned(405, "method not allowed", "Events are sent with POST", f"{scope.method} is not allowed here")
         if reader is None:
             raise _Turned(404, "not found", "There is no such way in", f"After the key comes one of: {_WAYS_IN}")
-        body = await _body(scope, proto)
+        body = await _body(scope, proto, reader.most)
         settings: Mapping[str, Any] = {}
         if routing_key and tongue is _V2 and reader is not events_v2.READER:
             way = await self._ingest.way(routing_key)
@@ -164,24 +164,24 @@ def _addressed(path: str) -> tuple[Reader | None, str]:
             return None, ""
 
 
-async def _body(scope: Any, proto: Any) -> bytes:
-    """The whole body, or `_Turned` with 413 when it is larger than allowed."""
+async def _body(scope: Any, proto: Any, most: int) -> bytes:
+    """The whole body, or `_Turned` with 413 when it is larger than `most` bytes."""
     said = scope.headers.get("content-length")
-    if said is not None and said.isdigit() and int(said) <= MAX_BODY:
+    if said is not None and said.isdigit() and int(said) <= most:
         whole: bytes = await proto()
         return whole
     too_large = _Turned(
-        413, "invalid event", "Event object is too large", f"The body is larger than {MAX_BODY} bytes; nothing was kept"
+        413, "invalid event", "Event object is too large", f"The body is larger than {most} bytes; nothing was kept"
     )
     if said is not None and said.isdigit() and int(said) > MAX_DRAINED:
         raise too_large
     size, pieces = 0, []
     async for piece in proto:
         size += len(piece)
-        if size <= MAX_BODY:
+        if size <= most:
             pieces.append(bytes(piece))
         elif size > MAX_DRAINED:
             break
-    if size > MAX_BODY:
+    if size > most:
         raise too_large
     return b"".join(pieces)

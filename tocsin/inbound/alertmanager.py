@@ -4,6 +4,7 @@ Laws:
 1. `status` of the alert is exactly `firing` (trigger) or `resolved` (resolve); the group's own status says nothing.
 2. The deduplication key is the fingerprint, and without one a digest of the labels (which is what a fingerprint is).
 3. A stored event is the notification it came in, with that one alert.
+4. A notification may be large: its sender does not send again what is refused, so limits are for attackers only.
 Source: the `webhook_config` part of Alertmanager's documentation (body version 4).
 """
 
@@ -15,7 +16,19 @@ from tocsin.base import json
 from tocsin.inbound import wording
 from tocsin.inbound.events_v2 import stored_document
 from tocsin.inbound.severity import severity_of
-from tocsin.inbound.spec import Accepted, Action, AlertEvent, ChangeEvent, Image, Link, Payload, Reader, Unreadable
+from tocsin.inbound.spec import (
+    MAX_ALERTS,
+    MAX_NOTIFICATION,
+    Accepted,
+    Action,
+    AlertEvent,
+    ChangeEvent,
+    Image,
+    Link,
+    Payload,
+    Reader,
+    Unreadable,
+)
 
 STATUSES: Final[Mapping[str, Action]] = {"firing": "trigger", "resolved": "resolve"}
 NEVER: Final = "0001-01-01T00:00:00Z"
@@ -45,6 +58,8 @@ def faults(document: dict[str, Any]) -> list[str]:
     alerts = document.get("alerts")
     if not isinstance(alerts, list) or not alerts or not all(isinstance(alert, dict) for alert in alerts):
         return ["'alerts' is missing or blank (must be an array of alerts)"]
+    if len(alerts) > MAX_ALERTS:
+        return [f"'alerts' is too long (at most {MAX_ALERTS} in one notification: set max_alerts at the sender)"]
     errors = []
     if not all(isinstance(alert.get("status"), str) and alert["status"] in STATUSES for alert in alerts):
         errors.append(
@@ -149,4 +164,4 @@ def _images(alert: Mapping[str, Any]) -> tuple[Image, ...]:
     return wording.images_of([{"src": alert.get("imageURL")}])
 
 
-READER: Final = Reader(name="alertmanager", label="Prometheus Alertmanager (webhook)", check=check, read=read)
+READER: Final = Reader(name="alertmanager", label="Prometheus Alertmanager (webhook)", check=check, read=read, most=MAX_NOTIFICATION)

@@ -7,7 +7,7 @@ from typing import Final
 
 from tocsin.inbound import alertmanager
 from tocsin.inbound.events_v2 import stored_document
-from tocsin.inbound.spec import AlertEvent, ChangeEvent, Payload, Reader
+from tocsin.inbound.spec import MAX_NOTIFICATION, AlertEvent, ChangeEvent, Payload, Reader
 
 
 def read(payload: Payload) -> list[AlertEvent | ChangeEvent]:
@@ -16,4 +16,4 @@ def read(payload: Payload) -> list[AlertEvent | ChangeEvent]:
     return [alertmanager.event_of(alert, document, payload, client="Grafana") for alert in document["alerts"]]
 
 
-READER: Final = Reader(name="grafana", label="Grafana (webhook)", check=alertmanager.check, read=read)
+READER: Final = Reader(name="grafana", label="Grafana (webhook)", check=alertmanager.check, read=read, most=MAX_NOTIFICATION)

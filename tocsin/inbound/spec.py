@@ -20,7 +20,12 @@ CHANGE: Final = "change"
 """What stands in the inbox's action column for a change event."""
 
 MAX_BODY: Final = 524_288
-"""Bytes one request may carry (BEHAVIOUR 1.1, decided)."""
+"""Bytes a request with one event may carry (BEHAVIOUR 1.1, decided)."""
+MAX_NOTIFICATION: Final = 16 * MAX_BODY
+"""Bytes a notification with many alerts may carry (8 MiB). Alertmanager and Grafana send a whole group at once and give
+up on what is refused: a body too large would lose a whole data centre."""
+MAX_ALERTS: Final = 20_000
+"""Alerts one notification may carry: as many as are put on disk in one go."""
 MAX_SUMMARY: Final = 1024
 """Characters of a summary; a longer one is cut, and kept whole in the details (BEHAVIOUR 1.1, decided)."""
 MAX_DEDUP_KEY: Final = 255
@@ -141,6 +146,7 @@ class Reader:
     check   at the gate: the request → its events, or `Unreadable`
     read    later: one stored event → one event in the house's words
     verify  what is wrong with an integration's settings for this reader (sentences; empty = nothing)
+    most    bytes a request may carry
     """
 
     name: str
@@ -148,3 +154,4 @@ class Reader:
     check: Callable[[Payload], list[Accepted]]
     read: Callable[[Payload], list[AlertEvent | ChangeEvent]]
     verify: Callable[[Mapping[str, Any]], list[str]] = no_settings_needed
+    most: int = MAX_BODY
