@@ -26,6 +26,9 @@ DELIVERIES: Final = Counter(
     ["channel", "outcome"],
     registry=REGISTRY,
 )
+WEBHOOKS: Final = Counter(
+    "tocsin_webhooks_total", "Tries to deliver a webhook of a subscription, by outcome.", ["outcome"], registry=REGISTRY
+)
 EVENT_TO_PAGE: Final = Histogram(
     "tocsin_event_to_page_seconds",
     "From an event's acceptance to the provider's answer for the first page it caused.",

@@ -6,13 +6,15 @@ from typing import Final
 
 import structlog
 
-from tocsin.store import alerts, keeping, leases
+from tocsin.store import alerts, keeping, leases, webhooks
 from tocsin.store.db import Database
 
 _log = structlog.get_logger("tocsin.housekeeping")
 
 LEASE: Final = "housekeeping"
 LASTING: Final = timedelta(minutes=2)
+WEBHOOKS_KEPT: Final = timedelta(days=7)
+"""How long webhooks that were sent or dropped are kept, to look at."""
 BITE: Final = 500
 """Rows of one kind removed in one transaction, so that nobody waits for the broom."""
 
@@ -34,9 +36,10 @@ def housekeeping_pass(db: Database, now: datetime, *, node: str, keep: Keep, bit
             "events": keeping.forget_events(tx, now - keep.journal, bite),
             "alerts": keeping.forget_resolved_alerts(tx, now - keep.journal, bite),
             "early_resolves": alerts.forget_early(tx, now),
+            "webhooks": webhooks.forget(tx, now - WEBHOOKS_KEPT, bite),
             "sessions": keeping.forget_sessions(tx, now),
             "incidents": keeping.forget_incidents(tx, now - keep.incidents, bite) if keep.incidents else 0,
         }
     if any(removed.values()):
         _log.info("removed what need not be kept any more", **removed)
-    return bite in {removed["events"], removed["alerts"], removed["incidents"]}
+    return bite in {removed["webhooks"], removed["events"], removed["alerts"], removed["incidents"]}

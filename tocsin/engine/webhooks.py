@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 import structlog
 
 from tocsin.base.clock import Clock
+from tocsin.base.figures import WEBHOOKS
 from tocsin.base.secret import Seals, webhook_signature
 from tocsin.channels.http import Answer, Forbidden, Outside, Unreachable
 from tocsin.service import webhooks
@@ -135,6 +136,7 @@ async def send(due: Due, outside: Outside, *, seals: Seals, base_url: str, clock
     except (Forbidden, Unreachable, ValueError) as error:
         outcome = error
     attempt = verdict_on(due, outcome, clock())
+    WEBHOOKS.labels(attempt.fate.value).inc()
     if attempt.fate is not Fate.SENT:
         _log.warning(
             "a webhook did not get through",

@@ -194,9 +194,11 @@ def of_subscription(tx: Tx, subscription_id: str, limit: int = 100) -> Sequence[
     return tx.rows(chosen.order_by(_delivery.position.desc()).limit(limit))
 
 
-def forget(tx: Tx, before: datetime) -> int:
-    """Delete settled webhooks that ended before `before`; returns how many."""
-    return tx.execute(sa.delete(webhook_delivery).where(_delivery.state != DUE, _delivery.ended_at < before)).rowcount
+def forget(tx: Tx, before: datetime, limit: int) -> int:
+    """Delete up to `limit` settled webhooks that were owed before `before`, oldest first; returns how many."""
+    old = sa.select(_delivery.id).where(_delivery.state != DUE, _delivery.created_at < before)
+    chosen = old.order_by(_delivery.created_at, _delivery.id).limit(limit)
+    return tx.execute(sa.delete(webhook_delivery).where(_delivery.id.in_(chosen))).rowcount
 
 
 def counts(tx: Tx) -> dict[str, int]:

@@ -9,13 +9,13 @@ Laws:
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -207,27 +207,26 @@ def _write(file: Path, state: State) -> None:
 
 def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
     stopping = threading.Event()
-    base_url, trust = wire.own_address(premises.settings)
+    threads: list[threading.Thread] = []
     with premises.db.read() as tx:
         keys = company.keys_of(tx)
-    at_work: Sequence[Any] = (
-        Trickle(base_url, keys, Random(premises.chance.getrandbits(32)), premises.clock, stopping, trust),
-        Colleagues(premises.db, Random(premises.chance.getrandbits(32)), premises.clock, stopping),
-    )
-    threads = [threading.Thread(target=one.run, name=f"demo-{type(one).__name__.lower()}", daemon=True) for one in at_work]
 
     def ready(_served: list[Listener]) -> None:
+        base_url, trust = wire.own_address(premises.settings)  # not before: the certificate is made when it is served
+        chances = [Random(premises.chance.getrandbits(32)) for _ in range(2)]
+        sending = Trickle(base_url, keys, chances[0], premises.clock, stopping, trust)
+        at_work = Colleagues(premises.db, chances[1], premises.clock, stopping)
         say(welcome(base_url, state.password, sinks, keys["Card payments"]))
-        for thread in threads:
-            thread.start()
+        for name, run_ in (("demo-trickle", sending.run), ("demo-colleagues", at_work.run)):
+            threads.append(threading.Thread(target=run_, name=name, daemon=True))
+            threads[-1].start()
 
     try:
         asyncio.run(wire.serve(premises, on_ready=ready))
     finally:
         stopping.set()
         for thread in threads:
-            if thread.is_alive():
-                thread.join(10)
+            thread.join(10)
         say(f"Stopped. Started again, it goes on from here ({premises.settings.data}).")
 
 
