@@ -49,16 +49,18 @@ class Office:
     house: Installation
     sinks: Sinks
 
-    def person(self, name: str = "Ada", ways: tuple[str, ...] = ("webhook",), role: str = "user") -> "Colleague":
-        """Somebody new, told at once in all of these ways: webhook, email, sms, phone."""
+    def person(
+        self, name: str = "Ada", ways: tuple[str, ...] = ("webhook",), role: str = "user", minutes_between: int = 0
+    ) -> "Colleague":
+        """Somebody new, told at once in all of these ways (webhook, email, sms, phone), or in one after the other."""
         number = next(_numbers)
         handle = f"{name.lower()}{number}"
         user = {"type": "user", "name": f"{name} {number}", "email": f"{handle}@example.org", "role": role}
         user = self.house.ask("POST", "/users", {"user": user})["user"]
         colleague = Colleague(user["id"], user["name"], user["email"], handle, f"5550{number:06d}")
         self._forget_ways(user["id"])
-        for way in ways:
-            self._reach(colleague, way)
+        for at, way in enumerate(ways):
+            self._reach(colleague, way, at * minutes_between)
         return colleague
 
     def _forget_ways(self, user_id: str) -> None:
@@ -66,7 +68,7 @@ class Office:
         for method in self.house.get(f"/users/{user_id}/contact_methods")["contact_methods"]:
             self.house.ask("DELETE", f"/users/{user_id}/contact_methods/{method['id']}")
 
-    def _reach(self, colleague: "Colleague", way: str) -> None:
+    def _reach(self, colleague: "Colleague", way: str, minutes: int) -> None:
         addresses: dict[str, dict[str, object]] = {
             "webhook": {"address": f"{self.sinks.url}/phone/{colleague.handle}"},
             "email": {"address": colleague.email},
@@ -79,7 +81,7 @@ class Office:
         for urgency in ("high", "low"):
             rule = {
                 "type": "assignment_notification_rule",
-                "start_delay_in_minutes": 0,
+                "start_delay_in_minutes": minutes,
                 "urgency": urgency,
                 "contact_method": {"id": method["id"], "type": method["type"]},
             }

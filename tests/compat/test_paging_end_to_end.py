@@ -1,8 +1,10 @@
 """From an event to a person's mail, webhook, SMS and call, and from what the person does with them back to the incident."""
 
 import re
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -10,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.compat.company import Colleague, Office, Watched, until
-from tocsin.app.sinks import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, signature_of
+from tocsin.app.sinks import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Reply, all_is_well, signature_of
 from tocsin.base.secret import Seals
 
 DELIVERED = "notify_log_entry"
@@ -230,3 +232,62 @@ def test_a_reply_or_key_press_with_a_forged_signature_is_refused(office: Office)
     assert status_of(office, incident_id) == "triggered"
     assert page(reply, form, {"X-Twilio-Signature": signature_of(reply, form, AUTH_TOKEN)})[0] == 200
     assert status_of(office, incident_id) == "resolved"
+
+
+@pytest.fixture
+def provider(office: Office) -> Iterator[dict[tuple[str, str], Reply]]:
+    """How the providers answer by (way, to), where it is not well; well again afterwards."""
+    ill: dict[tuple[str, str], Reply] = {}
+    office.sinks.answering = lambda way, to: ill.get((way, to))
+    yield ill
+    office.sinks.answering = all_is_well
+
+
+def test_a_number_that_is_refused_for_good_falls_through_to_the_mail_at_once(
+    office: Office, provider: dict[tuple[str, str], Reply]
+):
+    ada = office.person("Ada", ("sms", "email"), minutes_between=30)
+    provider["sms", f"+1{ada.number}"] = Reply(400, {"code": 21610, "message": "The number has opted out"})
+    service = office.service(ada)
+    service.send()
+    office.told(ada, "email")
+    incident = service.incident_when("triggered")
+    told = str(office.house.get(f"/api/v1/explain/{incident['id']}"))
+    assert "21610" in told
+    assert "The number has opted out" in told
+
+
+def test_a_receipt_with_a_forged_signature_is_refused(office: Office):
+    ada, service = stage(office, "sms")
+    service.send()
+    (text,) = office.told(ada, "sms")
+    url = text.body["StatusCallback"]
+    lost = {"AccountSid": ACCOUNT_SID, "MessageSid": text.body["Sid"], "MessageStatus": "undelivered", "ErrorCode": "30003"}
+    assert page(url, lost)[0] == 403, "anybody could say so"
+    assert page(url, lost, {"X-Twilio-Signature": signature_of(url, lost, AUTH_TOKEN)})[0] == 204
+
+
+def test_a_provider_that_fails_is_asked_again_under_the_same_key(
+    office: Office, provider: dict[tuple[str, str], Reply]
+):
+    ada, service = stage(office, "webhook")
+    provider["webhook", ada.handle] = Reply(503, {"error": "busy"})
+    service.send()
+    incident = service.incident_when("triggered")
+    until(lambda: "HTTP 503" in str(office.house.get(f"/api/v1/explain/{incident['id']}")), "the failure in the story")
+    provider.clear()
+    (hook,) = office.told(ada)
+    assert hook.headers["Idempotency-Key"] == hook.body["key"]
+
+
+def test_a_phone_that_does_not_answer_delays_nobody_else(office: Office, provider: dict[tuple[str, str], Reply]):
+    slow, quick = office.person("Ada"), office.person("Bo")
+    provider["webhook", slow.handle] = Reply(delay_s=4.0)
+    stuck, healthy = office.service(slow), office.service(quick)
+    for number in range(20):
+        stuck.send(dedup_key=f"queue {number}")
+    until(lambda: len(stuck.incidents()) == 20, "twenty incidents")
+    began = time.monotonic()
+    healthy.send()
+    office.told(quick)
+    assert time.monotonic() - began < 2.0

@@ -79,15 +79,26 @@ def test_the_current_client_does_its_work_over_https_with_our_authority(office: 
     check(tour(sys.executable, office, office.house.https_url, SSL_CERT_FILE=str(office.house.authority)))
 
 
-def test_the_client_of_version_5_does_its_work_over_plain_http(office: Office):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_client_of_version_5_does_its_work_over_plain_http_and_over_https(office: Office, scheme: str):
     if not OLDER.exists():
         reason = "version 5 of the client is not installed: run `make .venv5/.ready`"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    saw = tour(OLDER, office, office.house.url)
+    url = {"http": office.house.url, "https": office.house.https_url}[scheme]
+    saw = tour(OLDER, office, url, REQUESTS_CA_BUNDLE=str(office.house.authority))
     assert saw["version"].startswith("5.")
     check(saw)
+
+
+def test_the_prefix_for_pdjs_serves_python_too(office: Office):
+    prefixed = f"{office.house.https_url}/api.pagerduty.com"
+    rest = pagerduty.RestApiV2Client(office.house.owner["API key"], base_url=prefixed, verify=office.house.trust())
+    made = rest.rpost("teams", json={"type": "team", "name": "Prefixed"})
+    assert rest.rput(made, json={"description": "by its own address"})["description"] == "by its own address"
+    assert rest.rdelete(made).status_code == 204
+    rest.close()
 
 
 # --- The current client in this process
