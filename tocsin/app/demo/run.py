@@ -216,7 +216,9 @@ def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
         chances = [Random(premises.chance.getrandbits(32)) for _ in range(2)]
         sending = Trickle(base_url, keys, chances[0], premises.clock, stopping, trust)
         at_work = Colleagues(premises.db, chances[1], premises.clock, stopping)
-        say(welcome(base_url, state.password, sinks, keys["Card payments"]))
+        authority = premises.settings.data.absolute() / wire.TLS_FOLDER / "authority.crt"
+        trusting = f"--cacert {authority} " if base_url.startswith("https") and premises.settings.tls_certificate is None else ""
+        say(welcome(base_url, state.password, sinks, keys["Card payments"], trusting))
         for name, run_ in (("demo-trickle", sending.run), ("demo-colleagues", at_work.run)):
             threads.append(threading.Thread(target=run_, name=name, daemon=True))
             threads[-1].start()
@@ -230,8 +232,8 @@ def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
         say(f"Stopped. Started again, it goes on from here ({premises.settings.data}).")
 
 
-def welcome(base_url: str, password: str, sinks: Sinks, key: str) -> str:
-    """What a visitor is told: where, as whom, and three things to try."""
+def welcome(base_url: str, password: str, sinks: Sinks, key: str, trusting: str = "") -> str:
+    """What a visitor is told: where, as whom, and three things to try. `trusting`: what curl needs to trust the server."""
     return f"""
 {company.NAME} is open.
 
@@ -243,7 +245,7 @@ Three things to try:
   1. Open {base_url} and watch: within a minute new incidents arrive by themselves, live.
      Open one and ask why: the chain from the event to each page, or to why there was none.
   2. Break something yourself:
-       curl {base_url}/v2/enqueue -H 'Content-Type: application/json' -d '{{
+       curl {trusting}{base_url}/v2/enqueue -H 'Content-Type: application/json' -d '{{
          "routing_key": "{key}", "event_action": "trigger", "dedup_key": "mine",
          "payload": {{"summary": "Nobody can pay", "source": "me", "severity": "critical"}}}}'
   3. See the page arrive at {sinks.url}, and answer the SMS or the call there: 4 acknowledges, 6 resolves.
