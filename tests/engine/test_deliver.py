@@ -474,3 +474,28 @@ def test_one_dead_webhook_does_not_fill_the_lane_of_the_others(
         assert sinks.arrived("webhook", "ada") == []
         with sqlite_db.write() as tx:
             notify.drop_pages(tx, [(incident, None) for incident in many], reason="the test is over", now=now)
+
+
+def test_pages_of_a_batch_leave_with_its_commit_and_are_given_back_when_it_is_undone(
+    db: Database, staff: tuple[Persona, ...], sinks: Sinks, seals: Seals, chance: Random, now: datetime
+):
+    with db.write() as tx:
+        save_service(tx, now)
+        incident = save_incident(tx, 7, ["PADA001"], now)
+        save_way(tx, "PWAY001", "PADA001", "webhook", f"{sinks.url}/phone/ada", now, fields={"secret": "s3"})
+    order = PageOrder(incident, "PADA001", "high", "level 1")
+    with couriering(db, told(sinks), seals) as courier:
+        with pytest.raises(ZeroDivisionError), db.write() as tx:
+            notify.owe_pages(tx, [order], now=system_clock(), chance=chance)
+            undone = courier.claim_in(tx, system_clock())
+            raise ZeroDivisionError
+        courier.forget(undone)
+        assert pages(db) == []
+        with db.write() as tx:
+            notify.owe_pages(tx, [order], now=system_clock(), chance=chance)
+            claims = courier.claim_in(tx, system_clock())
+        assert [page.state for page in pages(db)] == ["sending"]
+        courier.go(claims)
+        sinks.wait_for(1, "webhook", "ada")
+    assert [page.state for page in pages(db)] == ["sent"]
+    assert [receipt.outcome for receipt in receipts(db)] == ["accepted"]

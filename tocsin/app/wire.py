@@ -35,7 +35,7 @@ from tocsin.channels.spec import Smtp, Twilio
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.engine.follow import follow_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
-from tocsin.engine.ingest import ingest_pass
+from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
 from tocsin.engine.timers import timers_pass
 from tocsin.engine.webhooks import Postman
@@ -56,14 +56,14 @@ def make_table() -> Table:
     return Table(DECLARED)
 
 
-def make_passes(premises: Premises) -> list[Pass]:
+def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
     db, chance, told = premises.db, premises.dice, premises.settings
     node = told.node_name
     keep = Keep(timedelta(days=told.journal_days), timedelta(days=told.incident_days) if told.incident_days else None)
 
     def ingest(now: datetime) -> bool:
-        return ingest_pass(db, now, node=node, chance=chance)
+        return ingest_pass(db, now, node=node, chance=chance, sender=sender)
 
     def timers(now: datetime) -> bool:
         return timers_pass(db, now, chance=chance)
@@ -245,10 +245,10 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
     _stop_on_signals(stop)
     stopping = http.Stopping()
     ingest = Ingest(premises.db, clock=premises.clock, chance=premises.dice)
-    engine = Engine(make_passes(premises) if settings.role != "web" else (), premises.clock, premises.db.bell)
     courier = Courier(
         premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.dice
     )
+    engine = Engine(make_passes(premises, courier) if settings.role != "web" else (), premises.clock, premises.db.bell)
     postman = Postman(
         premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
         chance=premises.dice, allowed_networks=settings.allow_private,
@@ -262,10 +262,10 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
     )
     await ingest.start()
     try:
-        engine.start()
         if settings.role != "web":
             await asyncio.to_thread(courier.start)
             await asyncio.to_thread(postman.start)
+        engine.start()
         if served:
             await http.serve(app, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
         else:

@@ -34,7 +34,7 @@ from tocsin.core import message
 from tocsin.service import notify
 from tocsin.service.notify import Claim, Result
 from tocsin.store import outbox
-from tocsin.store.db import Database
+from tocsin.store.db import Database, Tx
 
 _log = structlog.get_logger("tocsin.deliver")
 
@@ -227,6 +227,64 @@ class Courier:
         self._thread.join(within.total_seconds())
         return not self._thread.is_alive()
 
+    def claim_in(self, tx: Tx, now: datetime) -> list[Claim]:
+        """Claim what this transaction makes due at once, as far as the lanes have room: the pages leave one commit sooner.
+
+        For any thread. After the commit `go` must be called with them, or `forget` when it did not come to that.
+        """
+        found: list[Claim] = []
+        for bell in sorted(tx.rings & self._by_bell.keys()):
+            lane = self._by_bell[bell]
+            room = lane.promise()
+            claims: list[Claim] = []
+            try:
+                if room:
+                    claims = self._claim_in(tx, lane, now, room)
+            except BaseException:
+                self.forget(found)
+                raise
+            finally:
+                lane.settle_promise(room, len(claims))
+            if len(claims) < room:
+                tx.rings.discard(bell)  # nothing is left for the lane to look for
+            found += claims
+        return found
+
+    def _claim_in(self, tx: Tx, lane: "_Lane", now: datetime, limit: int) -> list[Claim]:
+        return notify.claim(
+            tx,
+            lane.channel.kind,
+            now=now,
+            node=self._told.node,
+            limit=limit,
+            public_url=self._told.public_url,
+            chance=self._chance,
+            crowded=lane.crowded(),
+            most_each=lane.most_each,
+        )
+
+    def go(self, claims: Sequence[Claim]) -> None:
+        """Send these: their transaction is committed."""
+        if claims and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._start_promised, claims)
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Their transaction was undone."""
+        for claim in claims:
+            self._lanes[claim.lane].settle_promise(1, 0)
+
+    def _start_promised(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            lane = self._lanes[claim.lane]
+            lane.settle_promise(1, 0)
+            self._start(lane, claim)
+
+    def _start(self, lane: "_Lane", claim: Claim) -> None:
+        lane.to[claim.contact_method_id] += 1
+        task = asyncio.create_task(self._carry(lane, claim, lane.send))
+        lane.tasks.add(task)
+        task.add_done_callback(lane.done)
+
     @property
     def under_way(self) -> Mapping[str, int]:
         """Messages being sent at this moment, by lane."""
@@ -257,9 +315,11 @@ class Courier:
             webhook_secret=self._told.webhook_secret,
         )
         self._db.bell.listen(self._hear)
-        self._ready.set()
         recorder = asyncio.create_task(self._record())
-        lanes = [asyncio.create_task(self._work(lane, means)) for lane in self._lanes.values()]
+        for lane in self._lanes.values():
+            lane.send = partial(lane.channel.send, means)
+        self._ready.set()
+        lanes = [asyncio.create_task(self._work(lane)) for lane in self._lanes.values()]
         try:
             await self._watch()
             await asyncio.gather(*lanes)
@@ -302,54 +362,39 @@ class Courier:
             _log.warning("pages of a silent node are sent again", pages=return_lost(self._db, now=now))
         return due
 
-    async def _work(self, lane: "_Lane", means: Means) -> None:
+    async def _work(self, lane: "_Lane") -> None:
         """One lane: claim as much as there is room for, start sending, and wait for more work or more room."""
-        send: Send = lambda parcel: lane.channel.send(means, parcel)  # noqa: E731 - the channel with this installation's means
         while not self._stopping.is_set():
             lane.wake.clear()
-            room = lane.channel.limits.concurrency - len(lane.tasks)
+            room = lane.room
             if room <= 0:
                 await lane.wake.wait()
                 continue
             if room < lane.channel.limits.concurrency // 4:
                 await self._linger(lane)
-                room = lane.channel.limits.concurrency - len(lane.tasks)
+                room = lane.room
             try:
-                claims = await self._in_thread(
-                    partial(self._claim, lane.channel.kind, room, lane.crowded(), lane.most_each)
-                )
+                claims = await self._in_thread(partial(self._claim, lane, room))
             except Exception as error:  # noqa: BLE001 - the loop's top: logged, and tried again after a rest
                 _log.error("could not take due pages; trying again", lane=lane.channel.kind, exc_info=error)
                 await asyncio.sleep(REST_AFTER_FAILURE.total_seconds())
                 lane.wake.set()
                 continue
             for claim in claims:
-                lane.to[claim.contact_method_id] += 1
-                task = asyncio.create_task(self._carry(lane, claim, send))
-                lane.tasks.add(task)
-                task.add_done_callback(lane.done)
+                self._start(lane, claim)
             if not claims:
                 await lane.wake.wait()
         if lane.tasks:
             await asyncio.wait(lane.tasks)
 
-    def _claim(self, kind: str, limit: int, crowded: Collection[str], most_each: int) -> list[Claim]:
+    def _claim(self, lane: "_Lane", limit: int) -> list[Claim]:
         with self._db.read() as tx:
-            at = outbox.next_due(tx, (kind,)).get(kind)
+            at = outbox.next_due(tx, (lane.channel.kind,)).get(lane.channel.kind)
         now = self._clock()
         if at is None or at > now:
             return []
-        return claim_due(
-            self._db,
-            kind,
-            now=now,
-            node=self._told.node,
-            limit=limit,
-            chance=self._chance,
-            public_url=self._told.public_url,
-            crowded=crowded,
-            most_each=most_each,
-        )
+        with self._db.write() as tx:
+            return self._claim_in(tx, lane, now, limit)
 
     async def _carry(self, lane: "_Lane", claim: Claim, send: Send) -> None:
         try:
@@ -406,6 +451,10 @@ class Courier:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
+async def _not_started(_parcel: Parcel) -> Outcome:
+    return NotNow("the courier has not started")
+
+
 class _Lane:
     """One channel's traffic."""
 
@@ -415,6 +464,26 @@ class _Lane:
         self.tasks: set[asyncio.Task[None]] = set()
         self.to: Counter[str] = Counter()  # messages under way to each contact method
         self.most_each = max(channel.limits.concurrency // 8, 1)
+        self.send: Send = _not_started
+        self._promised = 0  # messages claimed in other threads that have not begun yet
+        self._guard = threading.Lock()
+
+    @property
+    def room(self) -> int:
+        """How many messages more may be under way."""
+        return self.channel.limits.concurrency - len(self.tasks) - self._promised
+
+    def promise(self) -> int:
+        """Keep all the room there is for a thread that is about to claim; how much that is."""
+        with self._guard:
+            room = max(self.room, 0)
+            self._promised += room
+            return room
+
+    def settle_promise(self, promised: int, kept: int) -> None:
+        """Of what was promised, this much is still to come."""
+        with self._guard:
+            self._promised -= promised - kept
 
     def crowded(self) -> frozenset[str]:
         """Contact methods with so much under way to them that others go first: one dead address does not fill the lane."""
