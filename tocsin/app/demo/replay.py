@@ -36,6 +36,7 @@ from tocsin.store.hot import InboxTuple
 from tocsin.store.tables import engine as engine_tables
 from tocsin.store.tables.services import priority
 
+TIMERS: Final = "timers"
 NODE: Final = "replay"
 LANES: Final = ("email", "webhook", "sms", "phone")
 TOGETHER: Final = timedelta(seconds=2)
@@ -108,7 +109,8 @@ class Replay:
             last = tx.scalar(sa.select(sa.func.max(engine_tables.inbox.c.received_at)))
         waiting = [one for one in signals if last is None or one.at > last][::-1]
         total = max(1, len(waiting))
-        while (instant := self._next(waiting, until)) is not None:
+        due = self._due()
+        while (instant := self._next(waiting, due, until)) is not None:
             self.now = instant
             arriving = []
             while waiting and waiting[-1].at <= instant + TOGETHER:
@@ -121,17 +123,20 @@ class Replay:
                 told(1 - len(waiting) / total)
             while self._agenda and self._agenda[0][0] <= instant:
                 self._do(heapq.heappop(self._agenda)[2], instant)
-            self._settle(instant)
+            due = self._settle(instant)
         while follow_pass(self.db, until, node=NODE, chance=self.chance):
             pass
 
-    def _next(self, waiting: Sequence[Signal], until: datetime) -> datetime | None:
-        """The next instant at which anything happens; None when that is not before `until`."""
+    def _due(self) -> dict[str, datetime]:
+        """When the next timer and the next page of each lane are due."""
         with self.db.read() as tx:
-            found = [timers.next_due(tx), *outbox.next_due(tx, LANES).values()]
-        found.append(waiting[-1].at if waiting else None)
-        found.append(self._agenda[0][0] if self._agenda else None)
-        first = min((at for at in found if at is not None), default=None)
+            at = timers.next_due(tx)
+            return dict(outbox.next_due(tx, LANES)) | ({TIMERS: at} if at is not None else {})
+
+    def _next(self, waiting: Sequence[Signal], due: Mapping[str, datetime], until: datetime) -> datetime | None:
+        """The next instant at which anything happens; None when that is not before `until`."""
+        found = [*due.values(), *(one.at for one in waiting[-1:]), *(at for at, _, _ in self._agenda[:1])]
+        first = min(found, default=None)
         if first is None or first >= until:
             return None
         return first if self.now is None else max(first, self.now)
@@ -150,19 +155,19 @@ class Replay:
         with self.db.write() as tx:
             inbox.append(tx, rows)
 
-    def _settle(self, now: datetime) -> None:
-        """Let the passes work until nothing more is to be done at this instant."""
+    def _settle(self, now: datetime) -> dict[str, datetime]:
+        """Let the passes work until nothing more is to be done at this instant; what is due later."""
         for _ in range(ROUNDS_MAX):
-            worked = timers_pass(self.db, now, chance=self.chance)
-            if not (self._deliver(now) or worked):
-                return
+            due = self._due()
+            wanted = [name for name, at in due.items() if at <= now]
+            worked = TIMERS in wanted and timers_pass(self.db, now, chance=self.chance)
+            if not (self._deliver([name for name in wanted if name != TIMERS], now) or worked):
+                return due
         raise RuntimeError(f"the passes did not come to rest at {now}")
 
-    def _deliver(self, now: datetime) -> bool:
-        with self.db.read() as tx:
-            due = [lane for lane, at in outbox.next_due(tx, LANES).items() if at <= now]
+    def _deliver(self, lanes: Sequence[str], now: datetime) -> bool:
         worked = False
-        for lane in due:
+        for lane in lanes:
             claims = claim_due(self.db, lane, now=now, node=NODE, limit=100, chance=self.chance)
             results = [Result(claim, self.answering(claim, self.chance), now) for claim in claims]
             if results:
