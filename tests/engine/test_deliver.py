@@ -485,10 +485,16 @@ def test_pages_of_a_batch_leave_with_its_commit_and_are_given_back_when_it_is_un
         save_way(tx, "PWAY001", "PADA001", "webhook", f"{sinks.url}/phone/ada", now, fields={"secret": "s3"})
     order = PageOrder(incident, "PADA001", "high", "level 1")
     with couriering(db, told(sinks), seals) as courier:
-        with pytest.raises(ZeroDivisionError), db.write() as tx:
-            notify.owe_pages(tx, [order], now=system_clock(), chance=chance)
-            undone = courier.claim_in(tx, system_clock())
-            raise ZeroDivisionError
+        undone: list[Claim] = []
+
+        def fail_before_the_commit() -> None:
+            with db.write() as tx:
+                notify.owe_pages(tx, [order], now=system_clock(), chance=chance)
+                undone.extend(courier.claim_in(tx, system_clock()))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_before_the_commit()
         courier.forget(undone)
         assert pages(db) == []
         with db.write() as tx:
