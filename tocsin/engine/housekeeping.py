@@ -6,7 +6,8 @@ from typing import Final
 
 import structlog
 
-from tocsin.store import alerts, keeping, leases, webhooks
+from tocsin.service.sessions import Lifetimes
+from tocsin.store import alerts, audit, keeping, leases, sessions, webhooks
 from tocsin.store.db import Database
 
 _log = structlog.get_logger("tocsin.housekeeping")
@@ -15,6 +16,10 @@ LEASE: Final = "housekeeping"
 LASTING: Final = timedelta(minutes=2)
 WEBHOOKS_KEPT: Final = timedelta(days=7)
 """How long webhooks that were sent or dropped are kept, to look at."""
+FAILURES_KEPT: Final = timedelta(days=1)
+"""How long failed sign-ins are remembered; throttling looks back much less."""
+AUDIT_KEPT: Final = timedelta(days=365)
+"""How long audit records are kept (BEHAVIOUR 7)."""
 BITE: Final = 500
 """Rows of one kind removed in one transaction, so that nobody waits for the broom."""
 
@@ -37,7 +42,10 @@ def housekeeping_pass(db: Database, now: datetime, *, node: str, keep: Keep, bit
             "alerts": keeping.forget_resolved_alerts(tx, now - keep.journal, bite),
             "early_resolves": alerts.forget_early(tx, now),
             "webhooks": webhooks.forget(tx, now - WEBHOOKS_KEPT, bite),
-            "sessions": keeping.forget_sessions(tx, now),
+            "sessions": sessions.drop_stale(
+                tx, idle_since=now - Lifetimes().idle, failed_before=now - FAILURES_KEPT, now=now
+            ),
+            "audit_records": audit.drop_before(tx, now - AUDIT_KEPT),
             "incidents": keeping.forget_incidents(tx, now - keep.incidents, bite) if keep.incidents else 0,
         }
     if any(removed.values()):

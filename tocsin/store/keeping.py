@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tocsin.store.db import Tx
-from tocsin.store.tables import engine, incidents, people
+from tocsin.store.tables import engine, incidents
 
 _inbox, _incident = engine.inbox.c, incidents.incident.c
 
@@ -34,8 +34,3 @@ def forget_resolved_alerts(tx: Tx, before: datetime, limit: int) -> int:
     alert = incidents.alert.c
     old = sa.select(alert.id).where(alert.incident_id.is_(None), alert.resolved_at < before).order_by(alert.resolved_at)
     return tx.execute(sa.delete(incidents.alert).where(alert.id.in_(old.limit(limit).scalar_subquery()))).rowcount
-
-
-def forget_sessions(tx: Tx, now: datetime) -> int:
-    """Remove sign-ins that have ended."""
-    return tx.execute(sa.delete(people.session).where(people.session.c.expires_at < now)).rowcount
