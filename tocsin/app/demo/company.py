@@ -197,8 +197,10 @@ def _team(tx: Tx, deed: Deed, name: str, words: str, users: Mapping[str, str]) -
 def _rotas(tx: Tx, deed: Deed, users: Mapping[str, str], teams: Mapping[str, str]) -> dict[str, str]:
     monday = _monday(deed.now)
 
-    def layer(name: str, zone: str, *names: str, turn: int = WEEK, restrictions: tuple[Restriction, ...] = ()) -> AskedLayer:
-        handoff = times.from_wall(datetime.combine(monday, time(9)), times.zone_named(zone))
+    def layer(
+        name: str, zone: str, *names: str, turn: int = WEEK, hour: int = 9, restrictions: tuple[Restriction, ...] = ()
+    ) -> AskedLayer:
+        handoff = times.from_wall(datetime.combine(monday, time(hour)), times.zone_named(zone))
         return AskedLayer(
             name=name, start=deed.now, virtual_start=handoff, turn_seconds=turn,
             user_ids=tuple(users[one] for one in names), restrictions=restrictions,
@@ -218,9 +220,9 @@ def _rotas(tx: Tx, deed: Deed, users: Mapping[str, str], teams: Mapping[str, str
     return {
         "sun": rota(
             "SRE follow the sun", "Etc/UTC", SRE, "Nobody of the platform team is woken at night",
-            layer("Singapore", "Etc/UTC", "Wei Tan", restrictions=daily(0, 8)),
-            layer("Berlin", "Etc/UTC", "Lena Vogt", "Marek Nowak", restrictions=daily(8, 7)),
-            layer("New York", "Etc/UTC", "Daniel Reyes", "Maya Okafor", restrictions=daily(15, 9)),
+            layer("Singapore", "Etc/UTC", "Wei Tan", hour=0, restrictions=daily(0, 8)),
+            layer("Berlin", "Etc/UTC", "Lena Vogt", "Marek Nowak", hour=0, restrictions=daily(8, 7)),
+            layer("New York", "Etc/UTC", "Daniel Reyes", "Maya Okafor", hour=0, restrictions=daily(15, 9)),
         ),
         "second": rota(
             "SRE second line", BERLIN, SRE, "Weekly, for when the first one does not answer",
@@ -240,7 +242,7 @@ def _rotas(tx: Tx, deed: Deed, users: Mapping[str, str], teams: Mapping[str, str
         ),
         "data": rota(
             "Data office hours", BERLIN, DATA, "Reports can wait until the morning",
-            layer("Weekdays", BERLIN, "Amira Haddad", "Grace Lin", restrictions=weekdays(8, 10)),
+            layer("Weekdays", BERLIN, "Amira Haddad", "Grace Lin", hour=0, restrictions=weekdays(8, 10)),
         ),
     }  # fmt: skip
 
