@@ -122,8 +122,20 @@ def test_an_event_of_a_key_that_is_gone_is_settled_and_holds_up_nobody(
 ) -> None:
     accept(at_work, [event(routing_key="f" * 32), event()], now, chance)
     with at_work.write() as tx:
-        assert processing.work_off(tx, 10, now=now, chance=chance) == 2
+        assert processing.work_off(tx, 10, now=now, chance=chance) == (2, now)
     assert outcomes(at_work) == ["no_service", "alert"]
+
+
+@pytest.mark.parametrize(("ahead", "followed"), [(-5.0, 0.0), (0.3, 0.3), (5.0, 5.0), (3600.0, 5.0)])
+def test_nothing_is_written_down_as_earlier_than_its_cause(
+    at_work: Database, now: datetime, chance: Random, ahead: float, followed: float
+) -> None:
+    """An event may be kept after the pass has looked at its clock; a clock that is far ahead is not followed."""
+    accept(at_work, [event()], now + timedelta(seconds=ahead), chance)
+    decided_at = now + timedelta(seconds=followed)
+    with at_work.write() as tx:
+        assert processing.work_off(tx, 10, now=now, chance=chance) == (1, decided_at)
+    assert all_incidents(at_work)[0].created_at == decided_at
 
 
 def test_grouped_by_time_alerts_share_an_incident_that_goes_with_the_last(
@@ -173,7 +185,7 @@ def test_every_event_is_settled_once_and_events_of_one_key_in_order(
     done = []
     for _ in range(8):
         with at_work.write() as tx:
-            done.append(processing.work_off(tx, 3, now=now, chance=chance))
+            done.append(processing.work_off(tx, 3, now=now, chance=chance)[0])
     assert done == [3] * 6 + [2, 0]
     assert outcomes(at_work) == ["alert", "resolved"] * 10
     with at_work.read() as tx:

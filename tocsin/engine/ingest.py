@@ -42,9 +42,9 @@ def ingest_pass(
         with db.write() as tx:
             if not leases.hold(tx, LEASE, node, now=now, lasting=LASTING, version=VERSION):
                 return False
-            count = processing.work_off(tx, batch, now=now, chance=chance)
+            count, decided_at = processing.work_off(tx, batch, now=now, chance=chance)
             if sender is not None:
-                claims = sender.claim_in(tx, now)
+                claims = sender.claim_in(tx, decided_at)
     except BaseException:
         if sender is not None:
             sender.forget(claims)

@@ -10,7 +10,7 @@ Laws:
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from tocsin.base import ids, json
@@ -29,6 +29,9 @@ from tocsin.store.alerts import Alert
 from tocsin.store.db import Tx
 from tocsin.store.inbox import InboxRow, Settled
 from tocsin.store.services import Integration, Service
+
+AHEAD_MOST = timedelta(seconds=5)
+"""How far the gate's clock may be ahead of ours and still be followed."""
 
 MOST_CANDIDATES = 200
 """How many of a service's newest open incidents an alert may choose from when it is grouped."""
@@ -318,10 +321,15 @@ def is_waiting(tx: Tx) -> bool:
     return inbox.oldest_waiting_at(tx) is not None
 
 
-def work_off(tx: Tx, limit: int, *, now: datetime, chance: Random) -> int:
-    """Take up to `limit` waiting events and decide them; returns how many there were."""
+def work_off(tx: Tx, limit: int, *, now: datetime, chance: Random) -> tuple[int, datetime]:
+    """Take up to `limit` waiting events and decide them; how many there were, and the instant they were decided at.
+
+    An event may have been kept after `now` was read, by a gate whose clock is a little ahead too: it is decided at the
+    instant it came, so that nothing is written down as earlier than its cause. A clock far ahead is not followed.
+    """
     rows = inbox.waiting(tx, limit)
     if rows:
+        now = max(now, min(now + AHEAD_MOST, max(row.received_at for row in rows)))
         with Desk(tx, now=now, chance=chance) as desk:
             Batch(desk, rows).work_off()
-    return len(rows)
+    return len(rows), now
