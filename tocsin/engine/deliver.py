@@ -27,7 +27,7 @@ import uvloop
 from tocsin.base.clock import Clock
 from tocsin.base.figures import DELIVERIES, EVENT_TO_PAGE
 from tocsin.base.secret import Seals
-from tocsin.channels import roll
+from tocsin.channels import keeping, roll
 from tocsin.channels.http import EVERYWHERE, Outside
 from tocsin.channels.spec import Accepted, Action, Channel, Means, NotNow, Outcome, Parcel, Refused, Smtp, Twilio
 from tocsin.core import message
@@ -122,7 +122,7 @@ def parcel_of(claim: Claim, *, seals: Seals, public_url: str, now: datetime) -> 
         key=claim.key,
         address=claim.address,
         country_code=claim.country_code,
-        fields=claim.fields,
+        fields=keeping.opened(claim.fields, seals),
         user_id=claim.user_id,
         user_name=claim.user_name,
         message=words,
@@ -509,7 +509,8 @@ def _measure(claim: Claim, outcome: Outcome, ended_at: datetime) -> None:
             "a page did not get through",
             channel=claim.lane,
             outcome=word,
-            reason=outcome.reason,
+            # What the other side said may repeat whose address it is: that is in the receipt, not in the log.
+            reason=outcome.reason.replace(claim.address or "\0", "(the address)"),
             key=claim.key,
             incident_ids=[page.incident_id for page in claim.pages[:20]],
         )

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tocsin.base import ids, secret, times
 from tocsin.base.errors import forbidden, invalid, not_found
 from tocsin.base.secret import Seals
+from tocsin.channels import keeping
 from tocsin.channels.roll import BY_KIND
 from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
@@ -431,9 +432,11 @@ def is_numbered(kind: str) -> bool:
     return any(field.name == "country_code" for field in BY_KIND[kind].fields)
 
 
-def contact_fields(kind: str) -> frozenset[str]:
-    """What a contact method of this kind may keep beside its address and country code."""
-    return frozenset(field.name for field in BY_KIND[kind].fields) - {"address", "country_code"}
+def kept_fields(kind: str, given: Mapping[str, Any], before: Mapping[str, Any], seals: Seals) -> dict[str, Any]:
+    """What a contact method keeps beside its address, as `add_contact_method` takes it: secrets sealed. Raises 400."""
+    if errors := keeping.errors(BY_KIND[kind], given):
+        raise invalid(*errors)
+    return keeping.kept(BY_KIND[kind], given, before, seals)
 
 
 def secret_fields(kind: str) -> frozenset[str]:
@@ -452,7 +455,10 @@ def add_contact_method(
     country_code: int | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> str:
-    """A new way to reach a user; the last to fall back on. Returns its id. Raises 400 for a bad or a repeated one."""
+    """A new way to reach a user; the last to fall back on. Returns its id. Raises 400 for a bad or a repeated one.
+
+    fields  as `kept_fields` gives them
+    """
     table = people.contact_method
     if rows.user(tx, user_id) is None:
         raise not_found("User")
@@ -511,6 +517,8 @@ def _unsecret(kind: str, columns: Mapping[str, Any] | None, word: str) -> dict[s
 
 def _reachable(kind: str, columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns, made regular and checked by the rules of the kind. Raises 400 saying what is wrong."""
+    if not keeping.is_kept_rightly(BY_KIND[kind], columns["fields"]):
+        raise TypeError("a contact method's secrets come sealed: use kept_fields")
     checked = {**columns, "label": str(columns["label"]).strip()[:100], "address": str(columns["address"]).strip()}
     if is_numbered(kind):
         checked["address"] = re.sub(r"[ ().-]", "", checked["address"])

@@ -91,7 +91,7 @@ def create(call: Call, sent: ContactMethodWrite) -> str:
     country = sent.country_code if isinstance(sent.country_code, int) else None
     return people.add_contact_method(
         call.tx, call.deed, call.params["user_id"],
-        kind=kind, label=label, address=sent.address, country_code=country, fields=_fields(kind, sent, {}),
+        kind=kind, label=label, address=sent.address, country_code=country, fields=_fields(call, kind, sent, {}),
     )  # fmt: skip
 
 
@@ -102,13 +102,13 @@ def update(call: Call, row: sa.Row[Any], sent: ContactMethodWrite) -> None:
     changes = given(sent, "label", "address", "country_code")
     if changes.get("label", "") is None:
         changes["label"] = people.contact_label(row.kind)
-    people.change_contact_method(call.tx, call.deed, row, {**changes, "fields": _fields(row.kind, sent, row.fields)})
+    people.change_contact_method(call.tx, call.deed, row, {**changes, "fields": _fields(call, row.kind, sent, row.fields)})
 
 
-def _fields(kind: str, sent: ContactMethodWrite, old: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(call: Call, kind: str, sent: ContactMethodWrite, old: Mapping[str, Any]) -> dict[str, Any]:
     given_fields = sent.fields if isinstance(sent.fields, dict) else {}
-    known = people.contact_fields(kind)
-    fields = {**old, **{name: value for name, value in given_fields.items() if name in known and value != _REDACTED}}
+    new = {name: value for name, value in given_fields.items() if value != _REDACTED}
+    fields = people.kept_fields(kind, new, old, call.seals)
     if kind == "email":
         fields |= given(sent, "send_short_email")
     if kind == "push":

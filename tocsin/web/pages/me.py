@@ -67,10 +67,10 @@ def add_method(visit: Visit) -> str:
         raise invalid("Choose how you want to be reached")
     read = {field.name: _read_field(entry, field.name, field.label, is_required=field.is_required, kind=field.kind) for field in channel.fields}
     address, code = read.pop("address", ""), read.pop("country_code", "")
-    country_code = int(code) if code.isdigit() and len(code) <= 3 else None
+    country_code = int(code) if code.isdecimal() and len(code) <= 3 else None
     if code and country_code is None:
         entry.problem("country_code", "Enter the country code as digits, like 33")
-    extra = {name: int(value) if value.isdigit() and name.endswith("_seconds") else value for name, value in read.items() if value}
+    extra = {name: int(value) if value.isdecimal() and len(value) < 9 and name.endswith("_seconds") else value for name, value in read.items() if value}
     if entry.is_good:
         for words in channel.check(address.replace(" ", ""), country_code, extra):
             entry.problem("address", words)
@@ -80,8 +80,9 @@ def add_method(visit: Visit) -> str:
     with visit.front.db.write() as tx:
         _own(visit, "contact_method", CREATE)
         people.add_contact_method(
-            tx, visit.deed, visit.who.id, kind=channel.kind, label=label, address=address, country_code=country_code, fields=extra
-        )
+            tx, visit.deed, visit.who.id, kind=channel.kind, label=label, address=address, country_code=country_code,
+            fields=people.kept_fields(channel.kind, extra, {}, visit.front.seals),
+        )  # fmt: skip
     return f"{label} is there. Press “Page me now” to see that it works"
 
 
