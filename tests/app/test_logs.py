@@ -4,6 +4,7 @@ import io
 import json
 import logging
 
+import pytest
 import structlog
 
 from tocsin.app import logs
@@ -37,3 +38,37 @@ def test_an_exception_keeps_its_trace():
     except LookupError as error:
         structlog.get_logger("tocsin.trial").error("failed", exc_info=error)
     assert "LookupError: lost" in json.loads(out.getvalue())["exception"]
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_what_opens_something_is_masked_in_every_line_and_trace(style: str):
+    out = io.StringIO()
+    logs.set_up("info", style, out)
+    secret = "s3cr3t-0123456789abcdef"
+    lines = (
+        f"GET /act/{secret}.{secret} failed", f"GET /app/welcome/{secret} failed", f"POST /integration/{secret}/generic failed",
+        f"authorization: Token token={secret}", f'authorization: Token token="{secret}"', f"Bearer {secret}",
+        f'{{"routing_key": "{secret}"}}', f"service_key={secret}",
+    )  # fmt: skip
+    for line in lines:
+        logging.getLogger("tocsin.trial").warning("request: %s", line)
+        structlog.get_logger("tocsin.trial").warning("refused", reason=line, all=[line], one={"it": line})
+    try:
+        raise LookupError(lines[0])
+    except LookupError as error:
+        structlog.get_logger("tocsin.trial").error("failed", exc_info=error)
+    assert "LookupError: GET /act/…" in out.getvalue() or "LookupError: GET /act/\\u2026" in out.getvalue()
+    assert secret not in out.getvalue()
+    assert out.getvalue().count("request:") == len(lines)
+
+
+def test_a_trace_shows_no_values_of_variables():
+    out = io.StringIO()
+    logs.set_up("info", "text", out)
+    password = "a calm " + "sunday morning"
+    try:
+        raise LookupError("lost" if password else "")
+    except LookupError as error:
+        structlog.get_logger("tocsin.trial").error("failed", exc_info=error)
+    assert password not in out.getvalue()
+    assert "LookupError: lost" in out.getvalue()

@@ -26,12 +26,13 @@ def make_engine(url: str, *, pool_size: int) -> sa.Engine:
             parsed,
             pool_size=pool_size,
             max_overflow=20,
+            hide_parameters=True,  # an error's words end in the log: they must not hold what was to be kept
             poolclass=sa.pool.QueuePool,
             connect_args={"check_same_thread": False, "isolation_level": None, "timeout": 30},
         )
         event.listen(engine, "connect", _sqlite_pragmas)
         return engine
-    return sa.create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+    return sa.create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
 
 
 def _sqlite_pragmas(connection: DBAPIConnection, _record: object) -> None:
