@@ -1,6 +1,10 @@
 """Escalation, as a team experiences it (BEHAVIOUR section 4)."""
 
+import sqlalchemy as sa
+
 from tests.world import World, user
+from tocsin.core.events import Urgency
+from tocsin.store.tables import people
 
 
 def test_levels_are_climbed_in_order_each_after_its_delay(world: World):
@@ -110,3 +114,71 @@ def test_the_policy_is_the_one_the_incident_started_with(world: World):
         tx.connection.exec_driver_sql("UPDATE escalation_policies SET rules = '[]'")
     world.forward(minutes=6)
     assert world.told() == [("Ada", 0), ("Bo", 5)]
+
+
+def test_the_last_resort_is_told_again_when_an_incident_comes_back_and_still_nobody_is_on_call(world: World):
+    olga = world.person("Olga", role="owner")
+    world.send(world.service(world.policy((5, ["PGONE00"]))))
+    world.settle()
+    world.desk(lambda desk: desk.resolve(world.only().id, user(olga, "Olga"), "website"))
+    world.forward(minutes=30)
+    assert world.told() == [("Olga", 0)]
+    world.desk(lambda desk: desk.reopen(world.only().id, user(olga, "Olga"), "website"))
+    world.forward(minutes=30)
+    assert world.told() == [("Olga", 0), ("Olga", 30)]
+
+
+def test_the_last_resort_is_told_again_when_an_acknowledgement_runs_out_and_its_person_cannot_be_reached(world: World):
+    world.person("Olga", role="owner")
+    ada = world.person("Ada")
+    with world.db.write() as tx:
+        tx.connection.exec_driver_sql("DELETE FROM contact_methods WHERE address = 'webhook:ada'")
+    world.send(world.service(world.policy((5, [ada]), (5, [ada])), acknowledgement_timeout=1800))
+    world.forward(minutes=6)
+    assert world.told() == [("Olga", 0)]  # once, though both levels reach nobody
+    world.desk(lambda desk: desk.acknowledge(world.only().id, user(ada, "Ada"), "website"))
+    world.forward(minutes=40)
+    assert world.told() == [("Olga", 0), ("Olga", 36)]
+    assert [event.reason for event in world.log() if type(event).__name__ == "LastResortPaged"] == [
+        "nobody the incident is assigned to can be reached; 1 last-resort pages are owed",
+        "nobody the incident is assigned to can be reached; the last resort has been told already",
+        "nobody the incident is assigned to can be reached; 1 last-resort pages are owed",
+    ]
+
+
+def test_who_comes_on_call_after_nobody_was_is_paged_whatever_the_level_that_was_reached(world: World):
+    world.person("Olga", role="owner")
+    ada, bo = world.person("Ada"), world.person("Bo")
+    world.send(world.service(world.policy((5, [ada]), (5, [bo]))))
+    world.settle()
+    disable(world, ada, bo)
+    world.forward(minutes=6)
+    assert world.told() == [("Ada", 0), ("Olga", 5)]
+    enable(world, ada)
+    world.forward(minutes=6)
+    assert world.told() == [("Ada", 0), ("Olga", 5), ("Ada", 10)]
+    assert world.only().nobody_reason is None
+
+
+def test_handed_to_a_policy_with_nobody_on_call_it_is_nobodys_and_looks_for_somebody(world: World):
+    world.person("Olga", role="owner")
+    ada, bo = world.person("Ada"), world.person("Bo")
+    world.send(world.service(world.policy((5, [ada]))))
+    world.settle()
+    world.desk(lambda desk: desk.reassign(world.only().id, user(ada, "Ada"), "website", [bo]))
+    empty = world.policy((5, ["PGONE00"]), name="Empty")
+    world.desk(lambda desk: desk.delegate(world.only().id, user(bo, "Bo"), "website", empty))
+    assert world.only().user_ids == ()
+    assert world.told() == [("Ada", 0), ("Bo", 0), ("Olga", 0)]
+    for urgency in (Urgency.LOW, Urgency.HIGH):
+        world.desk(lambda desk, to=urgency: desk.change_urgency(world.only().id, user(ada, "Ada"), "website", to))
+    assert world.pending() == {"escalate": 5}
+
+
+def disable(world: World, *user_ids: str, disabled: bool = True) -> None:
+    with world.db.write() as tx:
+        tx.execute(sa.update(people.user).where(people.user.c.id.in_(user_ids)).values(is_disabled=disabled))
+
+
+def enable(world: World, *user_ids: str) -> None:
+    disable(world, *user_ids, disabled=False)

@@ -912,7 +912,7 @@ def _timer_fired(incident: Incident, command: TimerFired, now: datetime) -> Deci
             reason = "its snooze is over" if incident.is_snoozed else "the acknowledgement ran out"
             return _unacknowledge(incident, command.ladder, command.rules, now, TOCSIN, "timeout", reason)
         case Timer.ESCALATE:
-            if incident.level < 0:
+            if incident.level < 0 or incident.nobody_reason:  # law 6: whoever is on call by now, from the first level
                 step, why = ladders.first(command.ladder), ""
             else:
                 step = ladders.following(
@@ -978,7 +978,15 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
         case happened.Escalated():
             return _assigned(event, VIA_POLICY)
         case happened.Delegated():
-            return {"policy": event.policy, "level": -1, "loop": 0, "ring_tried": 0, "is_exhausted": False}
+            return {
+                "policy": event.policy,
+                "assignments": (),  # it is theirs no longer, even if nobody is on call there
+                "assigned_via": VIA_POLICY,
+                "level": -1,
+                "loop": 0,
+                "ring_tried": 0,
+                "is_exhausted": False,
+            }
         case happened.PolicyRepeated():
             return {"loop": event.loop}
         case happened.PolicyExhausted():

@@ -5,13 +5,21 @@ Laws:
 2. A person who cannot be reached at all is said so in the incident; if nobody of it can, the last resort is told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, assert_never
 
 from tocsin.core.effects import AdvanceTurn, DropPages, Effect, LastResort, Page, ResolveAlerts
-from tocsin.core.events import TOCSIN, Event, LastResortPaged, PersonUnreachable
+from tocsin.core.events import (
+    TOCSIN,
+    Event,
+    LastResortPaged,
+    PersonUnreachable,
+    Reopened,
+    Triggered,
+    Unacknowledged,
+)
 from tocsin.core.incident import Incident
 from tocsin.service import notify
 from tocsin.service.ladders import Ladders
@@ -56,19 +64,24 @@ class Queue:
             users: Iterable[str | None] = (None,) if effect.user_ids is None else effect.user_ids
             self._drops.setdefault(effect.reason, []).extend((incident_id, user_id) for user_id in users)
 
-    def write(self, tx: Tx, incidents: dict[str, Incident], *, now: datetime, chance: Random) -> list[Event]:
-        """Write everything; returns what else has happened by it (people who cannot be reached)."""
+    def write(
+        self, tx: Tx, incidents: dict[str, Incident], decided: Sequence[Event], *, now: datetime, chance: Random
+    ) -> list[Event]:
+        """Write everything; returns what else has happened by it (people who cannot be reached).
+
+        decided  what the batch has decided; it is written to the log afterwards, so that the log is held only shortly
+        """
         alerts.resolve_of_incidents(tx, self._resolving, now)
         for reason, pairs in self._drops.items():
             notify.drop_pages(tx, pairs, reason=reason, now=now)
         events = self._owe(tx, incidents, now, chance)
+        anew = {one.incident_id for one in decided if isinstance(one, Triggered | Reopened | Unacknowledged)}
         for incident_id, reason in self._last_resorts.items():
-            told = notify.owe_last_resort(tx, incident_id, reason=reason, now=now, chance=chance)
-            words = (
-                f"{reason}; {told} last-resort pages are owed" if told else f"{reason}; nobody is set as last resort"
+            called = notify.call_last_resort(
+                tx, incident_id, reason=reason, now=now, chance=chance, is_anew=incident_id in anew
             )
-            said = _said(incidents[incident_id], now, words)
-            events.append(LastResortPaged(**said, user_ids=()))
+            said = _said(incidents[incident_id], now, f"{reason}; {called.words}")
+            events.append(LastResortPaged(**said, user_ids=called.user_ids))
         self._ladders.save()
         return events
 

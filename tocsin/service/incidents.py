@@ -402,7 +402,7 @@ class Desk:
         reassigned = {one.id for one in changed if one.user_ids != self._before[one.id].user_ids}
         incidents.update(self.tx, changed, reassigned=reassigned)
         self._write_timers(opened, changed)
-        more = self._queue.write(self.tx, self._after, now=self.now, chance=self.chance)
+        more = self._queue.write(self.tx, self._after, self._events, now=self.now, chance=self.chance)
         events.append(self.tx, [*self._events, *more], chance=self.chance)
         self._begin_anew()
 

@@ -139,9 +139,37 @@ def owe_last_resort(tx: Tx, incident_id: str, *, reason: str, now: datetime, cha
     """Page the account's last-resort people on every way they have, at once. Returns how many pages that made.
 
     They are `account.settings["last_resort"]` (user ids); with none configured, the owner and the admins. Somebody whom
-    the last resort has paged for this incident already, or is about to, is not paged again.
+    the last resort has paged for this incident already, or is about to, is not paged again, as long as the incident has
+    been triggered since: one that was acknowledged or resolved meanwhile needs them anew.
     """
-    return sum(_last_resort(tx, incident_id, reason, now, chance).values())
+    return call_last_resort(tx, incident_id, reason=reason, now=now, chance=chance).pages
+
+
+@dataclass(frozen=True, slots=True)
+class LastResortCall:
+    """Whom the last resort pages now, with how many pages; `told_before`: who knows of this incident already."""
+
+    user_ids: tuple[str, ...]
+    pages: int
+    told_before: bool
+
+    @property
+    def words(self) -> str:
+        """What the incident's log says of it."""
+        if self.pages:
+            return f"{self.pages} last-resort pages are owed"
+        return "the last resort has been told already" if self.told_before else "nobody is set as last resort"
+
+
+def call_last_resort(
+    tx: Tx, incident_id: str, *, reason: str, now: datetime, chance: Random, is_anew: bool = False
+) -> LastResortCall:
+    """Page the last-resort people as `owe_last_resort` says.
+
+    is_anew  the incident became triggered in this very transaction, which its log does not say yet
+    """
+    paged, told = _last_resort(tx, incident_id, reason, now, chance, is_anew=is_anew)
+    return LastResortCall(tuple(paged), sum(paged.values()), bool(told))
 
 
 def owe_test(tx: Tx, user_id: str, contact_method_id: str, *, now: datetime, chance: Random) -> str:
@@ -162,14 +190,19 @@ def owe_test(tx: Tx, user_id: str, contact_method_id: str, *, now: datetime, cha
     return str(row["id"])
 
 
-def _last_resort(tx: Tx, incident_id: str, reason: str, now: datetime, chance: Random) -> dict[str, int]:
+def _last_resort(
+    tx: Tx, incident_id: str, reason: str, now: datetime, chance: Random, *, is_anew: bool
+) -> tuple[dict[str, int], set[str]]:
+    """Owe the pages: by user how many; and who had been told before."""
     settings = tx.scalar(sa.select(people.account.c.settings)) or {}
     chosen = [user for user in settings.get(LAST_RESORT_SETTING) or [] if isinstance(user, str)]
     reaches = _reaches(tx, set(chosen)) if chosen else {}
     if not reaches:
         admins = tx.rows(sa.select(people.user.c.id).where(people.user.c.role.in_(("owner", "admin"))))
         reaches = _reaches(tx, {row.id for row in admins})
-    told = outbox.has_last_resort(tx, incident_id, reaches.keys())
+    told: set[str] = set()
+    if not is_anew:
+        told = outbox.has_last_resort(tx, incident_id, reaches.keys()) - _told_only_before(tx, incident_id)
     rows: list[dict[str, Any]] = []
     counts: dict[str, int] = {}
     for user_id in sorted(reaches.keys() - told):
@@ -181,7 +214,24 @@ def _last_resort(tx: Tx, incident_id: str, reason: str, now: datetime, chance: R
         if usable:
             counts[user_id] = len(usable)
     outbox.owe(tx, rows)
-    return counts
+    return counts, told
+
+
+_CALLS_ANEW: Final = ("triggered", "reopened", "unacknowledged")
+"""What makes an incident need somebody who may have been told of it before."""
+
+
+def _told_only_before(tx: Tx, incident_id: str) -> set[str]:
+    """Whom the last resort told only before the incident last became triggered, by its log: clocks may be apart."""
+    before: set[str] = set()
+    since: set[str] = set()
+    for entry in events.of_incident(tx, incident_id, kinds=("last_resort", *_CALLS_ANEW)):
+        if isinstance(entry.event, LastResortPaged):
+            since.update(entry.event.user_ids)
+        else:
+            before |= since
+            since.clear()
+    return before - since
 
 
 def _row(
@@ -480,15 +530,15 @@ def _unreachable(
     said: dict[str, Any] = {
         "incident_id": page.incident_id, "service_id": page.service_id or "", "at": now, "agent": TOCSIN, "channel": "auto",
     }  # fmt: skip
-    log.append(PersonUnreachable(**said, reason=reason, user_id=result.claim.user_id))
-    if result.claim.purpose != message.PAGE or outbox.somebody_else_reached(tx, page.incident_id, result.claim.user_id):
+    user_id = result.claim.user_id
+    log.append(PersonUnreachable(**said, reason=reason, user_id=user_id))
+    if result.claim.purpose != message.PAGE or outbox.somebody_else_reached(
+        tx, page.incident_id, user_id, page.owed_at
+    ):
         return
     why = "nobody the incident is assigned to can be reached"
-    told = _last_resort(tx, page.incident_id, why, now, chance)
-    words = (
-        f"{why}; {sum(told.values())} last-resort pages are owed" if told else f"{why}; nobody is set as last resort"
-    )
-    log.append(LastResortPaged(**said, reason=words, user_ids=tuple(told)))
+    called = call_last_resort(tx, page.incident_id, reason=why, now=now, chance=chance)
+    log.append(LastResortPaged(**said, reason=f"{why}; {called.words}", user_ids=called.user_ids))
 
 
 # ----------------------------------------------------------------------------------------------------- later receipts
