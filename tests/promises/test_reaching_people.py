@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tests.world import World, user
 from tocsin.channels.spec import Accepted, NotNow, Refused
+from tocsin.engine.deliver import claim_due, kept_back
 
 
 def test_rules_count_from_the_assignment_and_stop_at_the_acknowledgement(world: World):
@@ -111,3 +112,27 @@ def test_a_merge_ends_the_source_and_keeps_its_alerts_open_in_the_target(world: 
     world.send(key, "resolve", key="two")
     world.settle()
     assert world.incidents()[0].status == "resolved"
+
+
+def test_that_somebody_was_told_before_it_came_back_is_no_reason_to_tell_nobody_now(world: World):
+    world.person("Olga", role="owner")
+    ada, bo = world.person("Ada"), world.person("Bo", "email")
+    world.send(world.service(world.policy((30, [ada, bo])), acknowledgement_timeout=1800))
+    world.settle()
+    assert sorted(world.told()) == [("Ada", 0), ("Bo", 0)]
+    world.desk(lambda desk: desk.acknowledge(world.only().id, user(ada, "Ada"), "website"))
+    world.desk(lambda desk: desk.acknowledge(world.only().id, user(bo, "Bo"), "website"))
+    with world.db.write() as tx:
+        tx.connection.exec_driver_sql("DELETE FROM contact_methods WHERE address = 'email:bo'")
+    world.answer = lambda claim: Refused("no such number") if claim.user_name == "Ada" else Accepted()
+    world.forward(minutes=31)
+    assert world.told()[2:] == [("Olga", 30)]
+
+
+def test_a_message_whose_claim_ran_out_before_it_could_leave_stays_here(world: World):
+    ada = world.person("Ada")
+    world.send(world.service(world.policy((30, [ada]))))
+    world.ingest()
+    (claim,) = claim_due(world.db, "webhook", now=world.now, node="one", limit=5, chance=world.chance)
+    assert kept_back(claim, world.now + timedelta(seconds=59)) is None
+    assert kept_back(claim, world.now + timedelta(seconds=60)) == NotNow("its claim had run out before it could leave")

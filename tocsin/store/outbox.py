@@ -40,24 +40,25 @@ class Reach:
     rules: tuple[tuple[str, int, str], ...]
 
 
+_REACH: Final = (
+    sa.select(
+        _method.c.user_id, _method.c.id, _method.c.kind, _method.c.position, _method.c.is_enabled,
+        _rule.c.start_delay_in_minutes, _rule.c.urgency,
+    )
+    .select_from(
+        _method.join(_user, _user.c.id == _method.c.user_id).outerjoin(_rule, _rule.c.contact_method_id == _method.c.id)
+    )
+    .where(_method.c.user_id.in_(sa.bindparam("user_ids", expanding=True)), _user.c.is_disabled.is_(False))
+)  # fmt: skip
+
+
 def reach_of(tx: Tx, user_ids: Collection[str]) -> dict[str, Reach]:
     """How each of these people can be reached, in one statement; disabled and unknown people are not in it."""
     found: dict[str, Reach] = {}
     for part in _chunks(sorted(set(user_ids))):
         methods: dict[str, dict[str, tuple[str, str, int, bool]]] = {}
         rules: dict[str, list[tuple[str, int, str]]] = {}
-        statement = (
-            sa.select(
-                _method.c.user_id, _method.c.id, _method.c.kind, _method.c.position, _method.c.is_enabled,
-                _rule.c.start_delay_in_minutes, _rule.c.urgency,
-            )
-            .select_from(
-                _method.join(_user, _user.c.id == _method.c.user_id)
-                .outerjoin(_rule, _rule.c.contact_method_id == _method.c.id)
-            )
-            .where(_method.c.user_id.in_(part), _user.c.is_disabled.is_(False))
-        )  # fmt: skip
-        for row in tx.rows(statement):
+        for row in tx.rows(_REACH, {"user_ids": part}):
             methods.setdefault(row.user_id, {})[row.id] = (row.id, row.kind, row.position, row.is_enabled)
             if row.urgency is not None:
                 rules.setdefault(row.user_id, []).append((row.id, row.start_delay_in_minutes, row.urgency))
@@ -293,8 +294,11 @@ def siblings(tx: Tx, incident_id: str, user_id: str, owed_at: datetime) -> Seque
     )
 
 
-def somebody_else_reached(tx: Tx, incident_id: str, user_id: str) -> bool:
-    """Whether a page for the incident has left, or still may, to another of those it is assigned to."""
+def somebody_else_reached(tx: Tx, incident_id: str, user_id: str, owed_at: datetime) -> bool:
+    """Whether a page for the incident has left, or still may, to another of those it is assigned to.
+
+    Only pages owed since `owed_at` count: who was told of it once, before it came back, has not been told now.
+    """
     others = (
         sa.select(_outbox.c.id)
         .join(
@@ -307,6 +311,7 @@ def somebody_else_reached(tx: Tx, incident_id: str, user_id: str) -> bool:
         .where(
             _outbox.c.incident_id == incident_id,
             _outbox.c.user_id != user_id,
+            _outbox.c.created_at >= owed_at,
             _outbox.c.state.in_((DUE, SENDING, SENT)),
         )
     )
