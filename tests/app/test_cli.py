@@ -155,6 +155,13 @@ def test_nobody_is_on_call_where_there_is_no_policy(installed):
     assert "no escalation policy" in installed("oncall", "--policy", "night", code=1).stderr
 
 
+def test_coverage_is_proven_from_now_on(installed):
+    assert "There are no escalation policies." in installed("coverage").output
+    found = installed.json("coverage", "--weeks", "2")
+    assert (found["policies"], found["doubles"]) == ([], [])
+    assert set(found["span"]) == {"start", "end"}
+
+
 def test_a_database_of_a_newer_tocsin_is_refused(installed):
     db = Database(f"sqlite:///{installed.folder / 'kept' / 'tocsin.db'}")
     with db.write() as tx:

@@ -25,9 +25,11 @@ from tocsin.app.premises import NotReady, Premises, open_up, set_up
 from tocsin.app.tls import TlsTrouble
 from tocsin.base import ids, json
 from tocsin.base.errors import Refusal
+from tocsin.base.times import Span
 from tocsin.core import explain as reasons
 from tocsin.core.permission import HOUSE
 from tocsin.service import account, people
+from tocsin.service import coverage as proving
 from tocsin.service import explain as explaining
 from tocsin.service.audit import Deed
 from tocsin.store import people as store_people
@@ -319,6 +321,19 @@ def oncall(wanted: str | None, *, is_json: bool) -> None:
         if not policy.levels:
             lines.append("  NOBODY: it has no levels")
     _answer(is_json, facts, "\n".join(lines) or "There are no escalation policies.")
+
+
+@main.command()
+@click.option("--weeks", type=click.IntRange(1, proving.WEEKS_MOST), default=4, show_default=True, help="How far to look.")
+@as_json
+def coverage(weeks: int, *, is_json: bool) -> None:
+    """When nobody would be reached in the next weeks, for which services, and why; and who is on call at two places at once."""
+    premises = open_up(told.read())
+    start = premises.clock().replace(microsecond=0)
+    with premises.db.read() as tx:
+        facts = proving.look(tx, HOUSE, Span(start, start + timedelta(weeks=weeks)))
+    premises.db.close()
+    _answer(is_json, facts, rota.coverage_words(facts))
 
 
 @main.command()

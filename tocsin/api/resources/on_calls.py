@@ -120,10 +120,7 @@ def _range(call: Call) -> Span:
     """The range that is asked for: now, unless said otherwise."""
     since, until = call.query.instant("since"), call.query.instant("until")
     for name, instant in (("since", since), ("until", until)):
-        if instant is not None and instant.year not in schedules.YEARS:
-            raise invalid_arguments(
-                f"{name} must be in the years {schedules.YEARS.start} to {schedules.YEARS.stop - 1}"
-            )
+        schedules.check_year(name, instant)
     start = since if since is not None else call.now
     end = until if until is not None else max(call.now, start)
     if end < start:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.own import account, api_keys, contact_tests, explain
+from tocsin.api.own import account, api_keys, contact_tests, coverage, explain
 from tocsin.api.resources import (
     abilities,
     audit,
@@ -36,6 +36,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *audit.DECLARED,
     *contact_methods.DECLARED,
     *contact_tests.DECLARED,
+    *coverage.DECLARED,
     *escalation_policies.DECLARED,
     *explain.DECLARED,
     *incident_alerts.DECLARED,

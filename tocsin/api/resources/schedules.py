@@ -259,8 +259,7 @@ def _range(query: Query, longest: timedelta = RANGE_LONGEST) -> Span | None:
     """
     since, until = query.instant("since"), query.instant("until")
     for name, instant in (("since", since), ("until", until)):
-        if instant is not None and instant.year not in YEARS:
-            raise invalid_arguments(f"{name} must be in the years {YEARS.start} to {YEARS.stop - 1}")
+        check_year(name, instant)
     if since is not None:
         start, end = since, until if until is not None else since + HALF_RANGE
     elif until is not None:
@@ -273,6 +272,12 @@ def _range(query: Query, longest: timedelta = RANGE_LONGEST) -> Span | None:
     if end - start > longest:
         raise invalid_arguments(f"The range from since to until must be at most {longest.days} days")
     return Span(start, end)
+
+
+def check_year(name: str, instant: datetime | None) -> None:
+    """Raises 400/2002 for an instant that no rota reaches."""
+    if instant is not None and instant.year not in YEARS:
+        raise invalid_arguments(f"{name} must be in the years {YEARS.start} to {YEARS.stop - 1}")
 
 
 def zone_asked_for(query: Query, own: str) -> tzinfo:
