@@ -70,5 +70,5 @@ def list_(call: Call) -> Body:
 
 
 DECLARED = (
-    Report("/notifications", "Notifications", list_, scope="users:contact_methods.read", includes=frozenset({"users"})),
+    Report("/notifications", "Notifications", list_, scope="users:notifications.read", includes=frozenset({"users"})),
 )
