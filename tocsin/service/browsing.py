@@ -94,7 +94,7 @@ def _asked(tx: Tx, actor: Actor, wanted: Wanted) -> incident_lists.Wanted:
     visible = access.visible(actor, "incident")
     if visible is not None:
         also.append(visible)
-    if wanted.words.lstrip("#").isdigit() and len(wanted.words) < 16:
+    if wanted.words.lstrip("#").isdecimal() and len(wanted.words) < 16:
         also.append(incident.c.number == int(wanted.words.lstrip("#")))
     elif wanted.words:
         also.append(dialect.contains(incident.c.title, wanted.words))

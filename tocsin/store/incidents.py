@@ -36,7 +36,7 @@ def load(tx: Tx, incident_ids: Collection[str], *, lock: bool = False) -> dict[s
 
 def find(tx: Tx, id_or_number: str) -> Incident | None:
     """One incident, by its id or by its number."""
-    by_number = id_or_number.isdigit() and len(id_or_number) < 16
+    by_number = id_or_number.isdecimal() and len(id_or_number) < 16
     where = _incident.number == int(id_or_number) if by_number else _incident.id == id_or_number
     row = tx.one(sa.select(_incident.state).where(where))
     return _decode(row.state) if row else None

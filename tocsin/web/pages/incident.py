@@ -137,7 +137,7 @@ def _snooze(visit: Visit, desk: Desk, id_: str) -> Decision:
 
 def _escalate(visit: Visit, desk: Desk, id_: str) -> Decision:
     level = visit.entry.typed("level")
-    return desk.escalate(id_, visit.who.agent, CHANNEL, int(level) if level.isdigit() and len(level) < 4 else None)
+    return desk.escalate(id_, visit.who.agent, CHANNEL, int(level) if level.isdecimal() and len(level) < 4 else None)
 
 
 def _reassign(visit: Visit, desk: Desk, id_: str) -> Decision:

@@ -32,7 +32,7 @@ def wanted(visit: Visit) -> Wanted:
         team_id=visit.asked("team"),
         user_id=visit.who.id if visit.asked("mine") == "1" else "",
         words=visit.asked("q").strip(),
-        page=int(page) if page.isdigit() and len(page) < 5 else 1,
+        page=int(page) if page.isdecimal() and len(page) < 5 else 1,
     )
 
 

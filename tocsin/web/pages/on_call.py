@@ -21,7 +21,7 @@ TONES = 6
 def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     span = week(visit)
     page = visit.asked("page", "1")
-    number = int(page) if page.isdigit() and len(page) < 4 else 1
+    number = int(page) if page.isdecimal() and len(page) < 4 else 1
     found = roster.look(tx, visit.who, span, team_id=visit.asked("team"), words=visit.asked("q").strip(), page=number)
     names = browsing.user_names(tx)
     teams = browsing.teams(tx, visit.who)
