@@ -19,10 +19,9 @@ def timers_pass(db: Database, now: datetime, *, chance: Random, batch: int = BAT
         due_at = timers.next_due(tx)
         if due_at is None or due_at > now:
             return False
-    with db.write() as tx:
-        due = timers.take_due(tx, now, batch)
-        with Desk(tx, now=now, chance=chance) as desk:
-            desk.fetch({one.subject_id for one in due})
-            for one in due:
-                desk.fire(one.subject_id, Timer(one.kind), one.due_at)
-    return bool(due)
+    with db.write() as tx, Desk(tx, now=now, chance=chance) as desk:
+        wanted = timers.due(tx, now, batch)
+        desk.fetch({one.subject_id for one in wanted})  # first, as everybody does who changes an incident
+        for one in timers.take(tx, wanted):
+            desk.fire(one.subject_id, Timer(one.kind), one.due_at)
+    return bool(wanted)

@@ -277,6 +277,7 @@ class Desk:
 
     def merge(self, target_id: str, source_ids: Sequence[str], agent: Agent, channel: str) -> Incident:
         """Let `target` take the alerts of the sources, which end by it (BEHAVIOUR 3.1, code 1019)."""
+        self.fetch([target_id, *source_ids])  # all at once: two merges never wait for each other in a circle
         target = self.incident(target_id)
         sources = [self.incident(source_id) for source_id in dict.fromkeys(source_ids)]
         if not target.is_open:
@@ -314,7 +315,7 @@ class Desk:
         """Resolve these open alerts by hand; an incident goes with its last one."""
         ended = [
             replace(alert, status="resolved", resolved_at=self.now, updated_at=self.now)
-            for alert in resolving
+            for alert in self._as_they_are(resolving)
             if alert.status == "triggered"
         ]
         alerts.update(self.tx, ended)
@@ -325,6 +326,7 @@ class Desk:
 
     def move_alerts(self, moving: Sequence[Alert], target_id: str, agent: Agent, channel: str) -> None:
         """Let these alerts belong to another, open incident. What is left without an open alert is over by it."""
+        moving = self._as_they_are(moving, target_id)
         target = self.incident(target_id)
         by_source: dict[str, list[Alert]] = {}
         for alert in moving:
@@ -354,6 +356,20 @@ class Desk:
             )
             self.ask(source_id, giving)
             alerts.move(self.tx, [alert.id for alert in these], target_id, self.now)
+
+    def _as_they_are(self, known: Sequence[Alert], *also: str) -> list[Alert]:
+        """These alerts as they are now that nobody else can change them: their incidents (and `also`) are locked.
+
+        Alerts change only with their incident locked, so those read before the lock may have changed meanwhile.
+        """
+        wanted = [alert.id for alert in known]
+        while True:
+            missing = {alert.incident_id for alert in known if alert.incident_id} - self._after.keys()
+            self.fetch(missing.union(also))
+            found = alerts.load(self.tx, wanted)
+            known = [found[alert_id] for alert_id in wanted if alert_id in found]
+            if not {alert.incident_id for alert in known if alert.incident_id} - self._after.keys() - missing:
+                return known
 
     def fire(self, incident_id: str, timer: rules.Timer, due_at: datetime) -> Decision | None:
         """A timer of the incident is due and its row is taken. None: the incident no longer exists."""

@@ -64,13 +64,27 @@ class Batch:
         desk.fetch_services({way.service_id for way in self._ways.values()})
         self._reads = [read for row in rows if (read := self._read(row)) is not None]
         keys = {(read.row.routing_key, read.event.dedup_key) for read in self._reads}
-        self._open = {key: Kept(alert, is_new=False) for key, alert in alerts.open_by_key(self._tx, keys).items()}
+        self._open = {key: Kept(alert, is_new=False) for key, alert in self._open_alerts(keys).items()}
         self._made: list[Kept] = []
         self._touched: dict[str, Kept] = {}
         self._early = alerts.early_resolves(self._tx, {key for key in keys if key not in self._open})
         self._new_early: dict[tuple[str, str], EarlyResolve] = {}
-        desk.fetch({kept.alert.incident_id for kept in self._open.values() if kept.alert.incident_id})
         self._candidates: dict[str, dict[str, Candidate]] = {}
+
+    def _open_alerts(self, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Alert]:
+        """The open alerts of these keys, with their incidents on the desk.
+
+        Alerts change only with their incident locked. Those read before the lock may have been resolved or moved while
+        we waited for it, so they are read until nothing new turns up.
+        """
+        locked: set[str] = set()
+        while True:
+            found = alerts.open_by_key(self._tx, keys)
+            missing = {alert.incident_id for alert in found.values() if alert.incident_id} - locked
+            if not missing:
+                return found
+            self._desk.fetch(missing)
+            locked |= missing
 
     def _read(self, row: InboxRow) -> Read | None:
         """The event of a row; None when the row is settled already because nothing can come of it."""

@@ -35,18 +35,32 @@ def drop_many(tx: Tx, keys: Sequence[tuple[str, str]]) -> None:
         tx.execute(statement, [{"subject": subject_id, "what": kind} for subject_id, kind in keys])
 
 
-def take_due(tx: Tx, now: datetime, limit: int) -> list[Due]:
-    """Take up to `limit` due timers, the longest overdue first: they are gone when this transaction commits."""
+def due(tx: Tx, now: datetime, limit: int) -> list[Due]:
+    """Up to `limit` due timers, the longest overdue first: to know whose they are before they are taken."""
     timer = tables.timer.c
     chosen = tx.rows(
         sa.select(timer.subject_id, timer.kind, timer.due_at)
         .where(timer.due_at <= now)
         .order_by(timer.due_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
     )
-    drop_many(tx, [(row.subject_id, row.kind) for row in chosen])
     return [Due(row.subject_id, row.kind, row.due_at) for row in chosen]
+
+
+def take(tx: Tx, wanted: Sequence[Due]) -> list[Due]:
+    """Take those of these timers that are still set as they were: they are gone when this transaction commits.
+
+    Lock what they belong to first: whoever changes that changes its timers too, and would wait for us as we for them.
+    """
+    timer = tables.timer.c
+    subjects = sorted({one.subject_id for one in wanted})
+    rows = tx.rows(
+        sa.select(timer.subject_id, timer.kind, timer.due_at).where(timer.subject_id.in_(subjects)).with_for_update()
+    )
+    there = {(row.subject_id, row.kind): row.due_at for row in rows}
+    taken = [one for one in wanted if there.get((one.subject_id, one.kind)) == one.due_at]
+    drop_many(tx, [(one.subject_id, one.kind) for one in taken])
+    return taken
 
 
 def next_due(tx: Tx) -> datetime | None:
