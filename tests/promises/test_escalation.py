@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from tests.world import World, user
-from tocsin.core.events import Urgency
+from tocsin.core.events import Agent, Urgency
 from tocsin.store.tables import people
 
 
@@ -170,9 +170,19 @@ def test_handed_to_a_policy_with_nobody_on_call_it_is_nobodys_and_looks_for_some
     world.desk(lambda desk: desk.delegate(world.only().id, user(bo, "Bo"), "website", empty))
     assert world.only().user_ids == ()
     assert world.told() == [("Ada", 0), ("Bo", 0), ("Olga", 0)]
-    for urgency in (Urgency.LOW, Urgency.HIGH):
-        world.desk(lambda desk, to=urgency: desk.change_urgency(world.only().id, user(ada, "Ada"), "website", to))
+    world.desk(lambda desk: desk.change_urgency(world.only().id, user(ada, "Ada"), "website", Urgency.LOW))
+    world.desk(lambda desk: desk.change_urgency(world.only().id, user(ada, "Ada"), "website", Urgency.HIGH))
     assert world.pending() == {"escalate": 5}
+
+
+def test_nobodys_incident_that_its_sender_snoozed_is_loud_again_when_it_comes_back(world: World):
+    world.person("Olga", role="owner")
+    world.send(world.service(world.policy((5, ["PGONE00"]))))
+    world.settle()
+    sender = Agent("inbound_integration_reference", "PSENDER", "Prometheus")
+    world.desk(lambda desk: desk.snooze(world.only().id, sender, "api", 600))
+    world.forward(minutes=30)
+    assert world.told() == [("Olga", 0), ("Olga", 10)]
 
 
 def disable(world: World, *user_ids: str, disabled: bool = True) -> None:

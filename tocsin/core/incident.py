@@ -682,7 +682,8 @@ def _unacknowledge(
     said = _said(incident, now, agent, channel, reason)
     if not incident.assignments:
         event = happened.Unacknowledged(**said)
-        events, effects = _stand_on(incident, ladders.first(ladder), incident.urgency, rules, now, TOCSIN, "auto")
+        anew = replace(incident, nobody_reason=None)  # who was told of it before must be told that it is back
+        events, effects = _stand_on(anew, ladders.first(ladder), incident.urgency, rules, now, TOCSIN, "auto")
         return Decision(reason, (event, *events), effects)
     event = happened.Unacknowledged(**said, escalate_at=_clock(incident, incident.urgency, ladder, rules, now))
     return Decision(reason, (event,), (Page(incident.user_ids, incident.urgency, reason),))
