@@ -51,7 +51,7 @@ def text(raw: str) -> str:
 
 
 def whole(raw: str) -> int:
-    if not raw.isdigit():
+    if not raw.isdecimal():
         raise ValueError("must be a whole number, 0 or more")
     return int(raw)
 
@@ -92,7 +92,7 @@ def address(raw: str) -> Address | None:
         return None
     host, _, port = raw.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not port.isdigit() or not 0 < int(port) <= MAX_PORT or (":" in host and not raw.startswith("[")):
+    if not port.isdecimal() or not 0 < int(port) <= MAX_PORT or (":" in host and not raw.startswith("[")):
         raise ValueError("must be a port, HOST:PORT, [IPV6]:PORT or off")
     return Address(host or "127.0.0.1", int(port))
 
