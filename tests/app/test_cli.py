@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tocsin.app import cli
+from tocsin.base.secret import new_master_key
 from tocsin.store.db import Database
 
 
@@ -74,6 +77,67 @@ def test_init_refuses_what_is_no_address_and_keeps_no_half_of_it(shell):
 @pytest.mark.parametrize("words", [("doctor",), ("oncall",), ("key", "create", "--account"), ("serve",)])
 def test_every_command_says_when_nothing_was_set_up(shell, words):
     assert "run `tocsin init`" in shell(*words, code=4).stderr
+
+
+@pytest.mark.parametrize(("option", "words"), [("--time-zone=Mars/Olympus", "Time zone"), ("--account=", "Name must have")])
+def test_init_refuses_an_account_that_cannot_be(shell, option, words):
+    assert words in shell("init", "--email", "ada@example.org", option, code=1).stderr
+
+
+def test_init_says_whose_it_is_when_somebody_else_is_named(installed):
+    assert "belongs to ada@example.org" in installed("init", "--email", "bo@example.org").stdout
+    assert "belongs" not in installed("init", "--email", "ADA@example.org").stdout
+
+
+def test_an_installation_without_an_owner_is_not_served(shell):
+    shell("init", code=2)
+    assert "run `tocsin init --email" in shell("serve", code=4).stderr
+
+
+def test_a_lost_master_key_is_not_replaced_by_a_new_one(installed):
+    file = installed.folder / "kept" / "master.key"
+    copy = file.read_text()
+    file.unlink()
+    assert "put its copy back" in installed("init", code=4).stderr
+    assert not file.exists()
+    file.write_text(copy)
+    file.chmod(0o600)
+    installed("doctor")
+
+
+@pytest.mark.parametrize("words", [("init",), ("serve",), ("doctor",), ("key", "create", "--account")])
+def test_another_master_key_is_noticed_before_it_does_harm(installed, words):
+    installed.more["TOCSIN_MASTER_KEY"] = new_master_key()
+    assert "not the one this database was sealed with" in installed(*words, code=4).stderr
+
+
+def test_a_new_master_key_may_stand_before_the_old_one(installed):
+    old = (installed.folder / "kept" / "master.key").read_text().strip()
+    installed.more["TOCSIN_MASTER_KEY"] = f"{new_master_key()}, {old}"
+    installed("key", "create", "--account")
+
+
+@pytest.mark.parametrize("words", [("init",), ("serve",), ("doctor",), ("oncall",)])
+def test_a_damaged_database_is_said_in_words(installed, words):
+    (installed.folder / "kept" / "tocsin.db").write_bytes(b"not a database at all " * 500)
+    assert "cannot be used: file is not a database" in installed(*words, code=4).stderr
+
+
+@pytest.mark.parametrize("words", [("init", "--email", "ada@example.org"), ("demo",)])
+def test_a_data_folder_that_is_a_file_is_said_in_words(shell, words):
+    (shell.folder / "kept").write_text("in the way")
+    assert "cannot be used" in shell(*words, code=4).stderr
+
+
+def test_a_newer_database_is_left_alone(installed):
+    with closing(sqlite3.connect(installed.folder / "kept" / "tocsin.db")) as db, db:
+        db.execute("update alembic_version set version_num = '9999'")
+    for words in (("init",), ("serve",), ("doctor",)):
+        assert "a newer Tocsin has been here" in installed(*words, code=4).stderr
+
+
+def test_the_demo_does_not_move_into_somebody_s_installation(installed):
+    assert "no demo" in installed("demo", code=4).stderr
 
 
 def test_wrong_settings_are_all_said(shell):
@@ -146,6 +210,11 @@ def test_sending_to_nobody_is_said(installed):
 def test_every_operation_is_served_or_known_to_be_missing(shell):
     found = shell.json("operations")
     assert len({(one["method"], one["path"]) for one in found}) == len(found) >= 465
+    groups = shell.json("operations", "--tags")
+    assert sum(one["published"] for one in groups) == 465
+    served = sum(one["served"] and one["source"] == "openapi" for one in found)
+    assert 0 < served == sum(one["served"] for one in groups)
+    assert f"{served} of PagerDuty's 465" in shell("operations", "--tags").output
     missing = shell.json("operations", "--missing")
     assert not any(one["served"] for one in missing)
 

@@ -33,6 +33,8 @@ def test_an_address_can_be_said_in_many_ways(said, meant):
     [
         ("TOCSIN_HTTP", "everywhere", "must be a port"),
         ("TOCSIN_HTTP", "70000", "must be a port"),
+        ("TOCSIN_DATABASE", "mysql://db/tocsin", "must begin with postgresql://"),
+        ("TOCSIN_DATABASE", "sqlite:///tocsin.db", "kept in a file in TOCSIN_DATA"),
         ("TOCSIN_HTTP", "::1:8080", "must be a port"),
         ("TOCSIN_SMTP_PORT", "-1", "whole number"),
         ("TOCSIN_SMTP_SECURITY", "ssl", "must be one of"),

@@ -7,6 +7,7 @@ Exit codes: 0 done · 1 refused or failed, with the reason on stderr · 2 wrong 
 
 import asyncio
 import sys
+from collections import Counter
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,13 @@ import httpx
 import sqlalchemy as sa
 import uvloop
 
+from tocsin.api.kernel.operations import shape
 from tocsin.app import doctor as the_doctor
 from tocsin.app import logs, rota, wire
 from tocsin.app import settings as told
 from tocsin.app.demo import run as the_demo
 from tocsin.app.http import AddressTaken, Listener
-from tocsin.app.premises import NotReady, Premises, open_up, set_up
+from tocsin.app.premises import NotReady, Premises, is_owned, open_up, set_up
 from tocsin.app.tls import TlsTrouble
 from tocsin.base import ids, json
 from tocsin.base.errors import Refusal
@@ -71,10 +73,18 @@ class Commands(click.Group):
             raise Said(str(error), NOT_READY) from error
         except sa.exc.OperationalError as error:
             raise Said(f"the database does not answer: {error.orig}", NOT_READY) from error
+        except sa.exc.DatabaseError as error:
+            if type(error) is not sa.exc.DatabaseError:
+                raise  # a statement of ours was wrong: that is for its trace to tell
+            raise Said(f"the database cannot be used: {error.orig}. Put a backup back", NOT_READY) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise Said(f"{error.filename} cannot be used: {error.strerror}", NOT_READY) from error
         except (AddressTaken, TlsTrouble) as error:
             raise Said(str(error), REFUSED) from error
         except Refusal as refusal:
-            raise Said("; ".join([refusal.message, *map(str, refusal.errors)]), REFUSED) from refusal
+            raise Said("; ".join(map(str, refusal.errors)) or refusal.message, REFUSED) from refusal
 
 
 as_json = click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for machines.")
@@ -119,6 +129,8 @@ def init(email: str | None, name: str, account_name: str, time_zone: str, passwo
         facts["owner"] = _first_owner(premises, email, name, account_name, time_zone, password_file)
         done.append(f"made the account {account_name} and its owner {email}")
     lines = [f"  {step}" for step in done] or ["  nothing was to do"]
+    if owner is not None and email and owner.email != email.strip().lower():
+        lines.append(f"  it belongs to {owner.email} already: others are invited on its pages, under People")
     if facts["owner"]:
         lines += ["", "Keep these; they are not shown again:"]
         lines += [f"  {what:<9} {secret}" for what, secret in facts["owner"].items()]
@@ -138,6 +150,7 @@ def _first_owner(
             tx, deed, name=account_name, subdomain="tocsin", owner_name=name, owner_email=email, password=password, time_zone=time_zone
         )
         key = people.create_key(tx, deed, premises.seals, label="first key", user_id=owner_id)
+        account.attest(tx, premises.seals)
     return {"e-mail": email, **({} if password_file else {"password": password}), "API key": key.text}
 
 
@@ -147,6 +160,9 @@ def serve() -> None:
     settings = told.read()
     logs.set_up(settings.log_level, settings.log_format)
     premises = open_up(settings)
+    if not is_owned(premises.db):
+        premises.db.close()
+        raise NotReady("nobody owns this installation yet: run `tocsin init --email YOUR-ADDRESS`")
 
     def ready(served: list[Listener]) -> None:
         where = ", ".join(listener.url for listener in served) or "no address"
@@ -338,15 +354,27 @@ def coverage(weeks: int, *, is_json: bool) -> None:
 
 @main.command()
 @click.option("--missing", is_flag=True, help="Only those that are not served yet.")
+@click.option("--tags", is_flag=True, help="Only how many of each of PagerDuty's groups are served.")
 @as_json
-def operations(*, missing: bool, is_json: bool) -> None:
-    """List every operation of PagerDuty's API, and which of them this Tocsin serves."""
+def operations(*, missing: bool, tags: bool, is_json: bool) -> None:
+    """List every operation of PagerDuty's API and which of them this Tocsin serves, and the operations of our own."""
     table = wire.make_table()
+    checklist = [fact for fact in table.checklist() if not (missing and fact[1])]
+    known = {(one.method, shape(one.path)) for one, _ in table.checklist()}
+    own = [] if missing else [route for route in table.routes if (route.method, shape(route.path)) not in known]
+    served, published = table.counted()
+    count = f"{served} of PagerDuty's {published} published operations are served."
+    if tags:
+        here: Counter[str] = Counter(one.tag for one, is_served in table.checklist() if is_served and one.source == "openapi")
+        groups = Counter(one.tag for one, _ in checklist if one.source == "openapi")
+        of_all = Counter(one.tag for one, _ in table.checklist() if one.source == "openapi")
+        counts = [{"tag": tag, "served": here[tag], "published": of_all[tag]} for tag in sorted(groups)]
+        _answer(is_json, counts, "\n".join([*(f"{one['served']:>3} of {one['published']:>3}  {one['tag']}" for one in counts), count]))
+        return
     facts = [
-        *({"method": route.method, "path": route.path, "served": True} for route in table.routes if not missing),
-        *({"method": known.method, "path": known.path, "served": False} for known in table.unimplemented),
+        *({"method": one.method, "path": one.path, "tag": one.tag, "source": one.source, "served": here_} for one, here_ in checklist),
+        *({"method": one.method, "path": one.path, "tag": one.tag, "source": "tocsin", "served": True} for one in own),
     ]
     facts.sort(key=lambda fact: (str(fact["path"]), str(fact["method"])))
     lines = [f"{'served ' if fact['served'] else 'missing'} {fact['method']:<6} {fact['path']}" for fact in facts]
-    lines.append(f"{len(table.routes)} served, {len(table.unimplemented)} missing")
-    _answer(is_json, facts, "\n".join(lines))
+    _answer(is_json, facts, "\n".join([*lines, count]))

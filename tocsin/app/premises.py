@@ -8,7 +8,8 @@ from typing import Final
 from tocsin.app.settings import Settings
 from tocsin.base.clock import Clock, system_clock
 from tocsin.base.secret import Seals, new_master_key
-from tocsin.store import schema
+from tocsin.service import account
+from tocsin.store import people, schema
 from tocsin.store.db import Database
 
 KEY_FILE: Final = "master.key"
@@ -42,7 +43,8 @@ def open_up(settings: Settings, *, clock: Clock = system_clock) -> Premises:
     db = Database(settings.database_url)
     try:
         schema.check(db)
-    except schema.SchemaError as error:
+        _check_key(db, seals)
+    except (schema.SchemaError, NotReady) as error:
         db.close()
         raise NotReady(str(error)) from error
     return Premises(settings, db, seals, clock, SystemRandom(), Random(SystemRandom().getrandbits(256)))
@@ -51,21 +53,47 @@ def open_up(settings: Settings, *, clock: Clock = system_clock) -> Premises:
 def set_up(settings: Settings, *, clock: Clock = system_clock) -> tuple[Premises, list[str]]:
     """Make what is missing (folder, master key, tables) and open it; what was done, in words. Done already: nothing is."""
     done = []
-    if not settings.data.exists():
+    if not settings.data.is_dir():
         settings.data.mkdir(parents=True, mode=0o700)
         done.append(f"made the folder {settings.data}")
-    if not settings.master_key and not (settings.data / KEY_FILE).exists():
-        _write_key(settings)
-        done.append(f"made the master key {settings.data / KEY_FILE}: keep a copy of it, apart from the database's")
-    seals = Seals(_master_keys(settings))
     db = Database(settings.database_url)
     try:
+        has_key = bool(settings.master_key) or (settings.data / KEY_FILE).exists()
+        if not has_key:
+            if is_owned(db):
+                raise NotReady(
+                    f"the master key {settings.data / KEY_FILE} is gone, and this database was sealed with it: put its copy back "
+                    "(no new one is made, because no API key and no kept secret would be good any more)"
+                )
+            _write_key(settings)
+            done.append(f"made the master key {settings.data / KEY_FILE}: keep a copy of it, apart from the database's")
+        seals = Seals(_master_keys(settings))
         if numbers := schema.upgrade(db):
             done.append(f"brought the database to schema {numbers[-1]}")
-    except schema.SchemaError as error:
+        _check_key(db, seals)
+    except (schema.SchemaError, NotReady) as error:
         db.close()
         raise NotReady(str(error)) from error
     return Premises(settings, db, seals, clock, SystemRandom(), Random(SystemRandom().getrandbits(256))), done
+
+
+def is_owned(db: Database) -> bool:
+    """Whether somebody owns this installation: the last step of setting it up."""
+    if schema.current(db) is None:
+        return False
+    with db.read() as tx:
+        return people.owner(tx) is not None
+
+
+def _check_key(db: Database, seals: Seals) -> None:
+    """Raise NotReady when the database was set up with another master key."""
+    with db.read() as tx:
+        if account.is_sealed_by(tx, seals):
+            return
+    raise NotReady(
+        "the master key is not the one this database was sealed with: put that one back "
+        "(TOCSIN_MASTER_KEY may hold several, the newest first; all of them open)"
+    )
 
 
 def _write_key(settings: Settings) -> None:

@@ -86,6 +86,13 @@ def url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def database(raw: str) -> str:
+    """Only a database that several processes may share is told; the one in a file belongs to the data folder."""
+    if not raw.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://. Without it the data is kept in a file in TOCSIN_DATA")
+    return raw
+
+
 def address(raw: str) -> Address | None:
     """`8080`, `:8080`, `0.0.0.0:8080`, `[::1]:8080`, or `off`. A port alone listens on this machine only."""
     if raw.lower() == "off":
@@ -123,7 +130,7 @@ class Settings:
 
     data: Path = setting(path, Path("var"), "The folder of everything kept on disk: the database, the master key, certificates.")
     database: str = setting(
-        text, "", "The database's address, such as `postgresql://tocsin@db.example.org/tocsin`.",
+        database, "", "The database's address, such as `postgresql://tocsin@db.example.org/tocsin`.",
         default_words="a SQLite file in the data folder", is_secret=True,
     )  # fmt: skip
     http: Address | None = setting(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from tocsin.base import ids, times
 from tocsin.base.errors import invalid
+from tocsin.base.secret import Seals
 from tocsin.service import audit, people
 from tocsin.service.audit import Deed
 from tocsin.store import account as store
@@ -17,6 +18,8 @@ from tocsin.store.tables.services import priority
 
 ACCOUNT_ID: Final = "account"
 NAME_MOST: Final = 100
+WITNESS: Final = "sealed"
+"""The setting that holds a sealed word, so that another master key is noticed before it does harm."""
 
 PRIORITIES: Final = (("P1", "a8171c"), ("P2", "eb6016"), ("P3", "f9b406"), ("P4", "555555"), ("P5", "555555"))
 """Names and colours of the priorities an account starts with, most severe first (BEHAVIOUR 10)."""
@@ -25,13 +28,7 @@ PRIORITIES: Final = (("P1", "a8171c"), ("P2", "eb6016"), ("P3", "f9b406"), ("P4"
 def change(tx: Tx, deed: Deed, *, name: str | None = None, time_zone: str | None = None, last_resort: Sequence[str] | None = None) -> None:
     """Change what is given: the account's name, its zone, and who is told when nobody else can be (user ids, in order)."""
     old = store.load(tx)
-    if name is not None and not 1 <= len(name.strip()) <= NAME_MOST:
-        raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
-    if time_zone is not None:
-        try:
-            times.zone_named(time_zone)
-        except ValueError as error:
-            raise invalid(f"Time zone {error}") from error
+    _check(name, time_zone)
     settings = dict(old.settings)
     if last_resort is not None:
         if unknown := [user_id for user_id in last_resort if user_id not in rows.users(tx, last_resort)]:
@@ -44,6 +41,35 @@ def change(tx: Tx, deed: Deed, *, name: str | None = None, time_zone: str | None
     audit.record(tx, deed, reference, before=_told(old), after=_told(new))
 
 
+def _check(name: str | None, time_zone: str | None) -> None:
+    """Raise 400 for a name or a zone that cannot be."""
+    if name is not None and not 1 <= len(name.strip()) <= NAME_MOST:
+        raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
+    if time_zone is not None:
+        try:
+            times.zone_named(time_zone)
+        except ValueError as error:
+            raise invalid(f"Time zone {error}") from error
+
+
+def attest(tx: Tx, seals: Seals) -> None:
+    """Keep something sealed, if nothing is kept yet, by which `is_sealed_by` knows the master key again."""
+    kept = store.load(tx)
+    if WITNESS not in kept.settings:
+        store.save(tx, store.Account(kept.name, kept.time_zone, {**kept.settings, WITNESS: seals.seal(WITNESS)}))
+
+
+def is_sealed_by(tx: Tx, seals: Seals) -> bool:
+    """Whether these are the master keys this installation was set up with; True while there is nothing to know it by."""
+    sealed = store.load(tx).settings.get(WITNESS)
+    if sealed is None:
+        return True
+    try:
+        return seals.open(sealed) == WITNESS
+    except ValueError:
+        return False
+
+
 def _told(kept: store.Account) -> dict[str, Any]:
     return {"name": kept.name, "time_zone": kept.time_zone, "last_resort": list(kept.last_resort)}
 
@@ -51,7 +77,11 @@ def _told(kept: store.Account) -> dict[str, Any]:
 def found(
     tx: Tx, deed: Deed, *, name: str, subdomain: str, owner_name: str, owner_email: str, password: str | None, time_zone: str = "Etc/UTC"
 ) -> str:
-    """Make the account, its Account Owner and five priorities. Returns the owner's id. Raises 400 if there is one already."""
+    """Make the account, its Account Owner and five priorities. Returns the owner's id.
+
+    Raises 400 if there is one already, or for a name or a time zone that cannot be.
+    """
+    _check(name, time_zone)
     if tx.one(sa.select(account.c.id)) is not None:
         raise invalid("This installation has an account already")
     tx.execute(

@@ -25,12 +25,12 @@ from tocsin.app.demo import company, day
 from tocsin.app.demo.live import Colleagues, Trickle
 from tocsin.app.demo.replay import Replay
 from tocsin.app.http import Listener
-from tocsin.app.premises import Premises, set_up
+from tocsin.app.premises import NotReady, Premises, set_up
 from tocsin.app.settings import Settings
 from tocsin.app.sinks import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Sinks
 from tocsin.base import ids, json
 from tocsin.core.permission import HOUSE
-from tocsin.service import webhooks
+from tocsin.service import account, webhooks
 from tocsin.service.audit import Deed
 from tocsin.store import people as store_people
 from tocsin.store.tables.people import user
@@ -116,6 +116,8 @@ def _prepare(premises: Premises, state: State | None, sinks: Sinks, length: time
     now = premises.clock()
     with premises.db.read() as tx:
         is_founded = store_people.owner(tx) is not None
+    if is_founded and state is None:
+        raise NotReady(f"{premises.settings.data} holds an installation that is no demo: give the demo a folder of its own by TOCSIN_DATA")
     if state is None:
         chance = SystemRandom()
         password = f"{chance.choice(WORDS)}-{chance.choice(WORDS)}-{chance.randrange(1000, 10_000)}"
@@ -129,6 +131,7 @@ def _prepare(premises: Premises, state: State | None, sinks: Sinks, length: time
         else:
             say(f"Founding {company.NAME}: {len(company.PEOPLE)} people, {len(company.TEAMS)} teams, {len(company.SERVICES)} services …")
             company.found(tx, _deed(premises, state.replays_from - FOUNDED_AGO), password=state.password, phone_url=phones)
+            account.attest(tx, premises.seals)
     if not state.is_replayed:
         _replay(premises, state, say)
         state.is_replayed = True
