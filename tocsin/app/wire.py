@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin.api import callbacks, edge, vitals
+from tocsin.api import callbacks, edge, feeds, vitals
 from tocsin.api.gate import Gate, RsgiApp
 from tocsin.api.kernel.call import House
 from tocsin.api.kernel.routes import Table
@@ -99,6 +99,9 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
         elif path.startswith("/callbacks/"):
             request = await _callback(Request(scope, receive))
             found = await run_in_threadpool(callbacks.answer, db, calls, request, now=clock(), chance=chance)
+            await Response(found.body, found.status, dict(found.headers))(scope, receive, send)
+        elif path.startswith(feeds.PREFIX):
+            found = await run_in_threadpool(feeds.answer, db, seals, base_url, scope["method"], path, now=clock())
             await Response(found.body, found.status, dict(found.headers))(scope, receive, send)
         elif is_for_pages(path, scope["headers"], bare):
             await pages(scope, receive, send)

@@ -4,13 +4,14 @@ Laws:
 1. The master key lives outside the database (a file of the data directory, or a setting), never in it.
 2. What need not be read back (API keys, session tokens) is kept only as a keyed digest.
 3. What must be read back (webhook secrets, channel credentials) is kept encrypted, and old keys still open old seals.
-4. Passwords are argon2id (the library's own parameters).
-5. Comparing is constant-time. Nothing here is ever logged.
+4. What must be shown again and is only ever compared (addresses of calendars) is made anew each time from a seed that is kept.
+5. Passwords are argon2id (the library's own parameters).
+6. Comparing is constant-time. Nothing here is ever logged.
 """
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 
 import argon2
@@ -57,6 +58,15 @@ class Seals:
     def digests(self, token: str) -> list[str]:
         """The token's digest under every key, newest first: what to look for while keys rotate."""
         return [hmac.new(pepper, token.encode(), hashlib.sha256).hexdigest() for pepper in self._pepper]
+
+    def key_for(self, subject: str, *, purpose: str) -> str:
+        """A secret text that is not kept: the same each time for this subject, until the subject or the master key changes."""
+        return b32encode(self._mac(0, purpose, subject.encode())[:20]).decode()
+
+    def is_key_for(self, key: str, subject: str, *, purpose: str) -> bool:
+        """Whether `key` is what `key_for` makes of this subject, under any of the master keys."""
+        made = (self._mac(at, purpose, subject.encode()) for at in range(len(self._pepper)))
+        return any(hmac.compare_digest(key.encode(), b32encode(one[:20])) for one in made)
 
     def sign(self, claims: dict[str, object], *, purpose: str, expires_at: datetime) -> str:
         """A signed text that says `claims` until `expires_at`, good for `purpose` only (links in mails)."""

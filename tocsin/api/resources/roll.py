@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.own import account, api_keys, contact_tests, coverage, explain
+from tocsin.api.own import account, api_keys, calendars, contact_tests, coverage, explain
 from tocsin.api.resources import (
     abilities,
     audit,
@@ -34,6 +34,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *account.DECLARED,
     *api_keys.DECLARED,
     *audit.DECLARED,
+    *calendars.DECLARED,
     *contact_methods.DECLARED,
     *contact_tests.DECLARED,
     *coverage.DECLARED,

@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
+from tocsin.api import feeds
 from tocsin.api.kernel import envelope, verbs
 from tocsin.api.kernel.call import Call, Query, Reply
 from tocsin.api.kernel.filters import among
@@ -128,7 +129,11 @@ def shown(call: Call, rows: Rows) -> list[Body]:
     latest = call.now + timedelta(hours=1)  # a node whose clock is ahead may have made the newest version
     reach = Span(min(span.start, call.now), max(span.end, latest)) if span is not None else Span(call.now, latest)
     loaded = store.load_many(call.tx, [row.id for row in rows], reach)
-    return _bodies(call, rows, loaded, parts, span)
+    bodies = _bodies(call, rows, loaded, parts, span)
+    if longest == RANGE_LONGEST:  # one that is shown whole
+        for row, body in zip(rows, bodies, strict=True):
+            body.update(feeds.addresses(call.seals, call.house.base_url, "schedule", row.id, row.calendar_digest))
+    return bodies
 
 
 def _bodies(

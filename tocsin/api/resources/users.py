@@ -6,12 +6,15 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, Meta, UnsetType
 
+from tocsin.api import feeds
 from tocsin.api.kernel import envelope
 from tocsin.api.kernel.call import Call
-from tocsin.api.kernel.spec import Body, Reference, Report, Resource, Rows, given
+from tocsin.api.kernel.spec import Action, Body, Reference, Report, Resource, Rows, given
 from tocsin.api.resources import contact_methods, licenses, notification_rules
 from tocsin.base.errors import Refusal, invalid
-from tocsin.service import people
+from tocsin.core import permission
+from tocsin.core.permission import Level
+from tocsin.service import access, calendars, people
 from tocsin.store import people as store
 from tocsin.store.tables.people import account, team_member, user
 
@@ -21,7 +24,7 @@ NO_IDENTITY = (
 )
 """PagerDuty's Python client tells kinds of keys apart by these words (BEHAVIOUR 6)."""
 
-INCLUDES = frozenset({"contact_methods", "notification_rules", "teams", "subdomains"})
+INCLUDES = frozenset({"contact_methods", "notification_rules", "teams", "subdomains", "calendar_urls"})
 
 
 class UserWrite(msgspec.Struct):
@@ -71,10 +74,18 @@ def shown(call: Call, rows: Rows) -> list[Body]:
         }
         | ({"subdomains": [home.subdomain] if home else []} if "subdomains" in call.includes else {})
         for row in rows
+        | (_calendar(call, row) if call.request.method == "GET" and call.params.get("id") == row.id else {})
     ]
 
 
 def _team(call: Call, team: sa.Row[Any]) -> Body:
+def _calendar(call: Call, row: sa.Row[Any]) -> Body:
+    """The addresses of the person's calendar: for themselves, and for admins who ask (they open it to whoever has them)."""
+    is_own = call.actor.kind == "user" and call.actor.id == row.id
+    is_asked = "calendar_urls" in call.includes and call.actor.base >= Level.ADMIN and not call.actor.is_read_only
+    return feeds.addresses(call.seals, call.house.base_url, "user", row.id, row.calendar_digest) if is_own or is_asked else {}
+
+
     if "teams" not in call.includes:
         return envelope.reference(call.house, "team", team.id, team.name)
     whole = {"name": team.name, "description": team.description or "", "default_role": team.default_role}
@@ -114,7 +125,13 @@ def me(call: Call) -> Body:
     found = store.user(call.tx, call.actor.id) if call.actor.kind == "user" else None
     if found is None:
         raise Refusal(400, 2001, NO_IDENTITY, plain=True)
-    return shown(call, [found])[0]
+    return shown(call, [found])[0] | _calendar(call, found)
+
+
+def regenerate(call: Call) -> Body:
+    """A new key for the addresses of somebody's calendar: their own, or by an admin. The old addresses answer no more."""
+    row = access.find(call.tx, call.actor, "user", user, call.id, permission.UPDATE)
+    return {"private_url_key": calendars.regenerate(call.tx, call.deed, call.seals, "user", row.id)}
 
 
 USERS = Resource(
@@ -138,4 +155,8 @@ USERS = Resource(
     from_needed=True,
 )
 
-DECLARED = (USERS, Report("/users/me", "Users", me, wrap_out="user", includes=INCLUDES))
+DECLARED = (
+    USERS,
+    Report("/users/me", "Users", me, wrap_out="user", includes=INCLUDES),
+    Action(method="POST", path="/users/{id}/regenerate_private_url_key", tag="Users", run=regenerate, scope="users.write"),
+)

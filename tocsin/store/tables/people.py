@@ -11,7 +11,7 @@ user = sa.Table(
     word("time_zone", null=True), word("color"), word("role"), word("job_title", null=True), word("description", null=True),
     sa.Column("is_disabled", sa.Boolean, nullable=False, default=False),
     word("password_hash", null=True), at("created_at"),
-    word("calendar_digest", null=True, unique=True),
+    word("calendar_digest", null=True, unique=True),  # the seed of the feed's secret address; null until it is made anew
 )  # fmt: skip
 
 contact_method = sa.Table(
