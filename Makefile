@@ -59,10 +59,8 @@ promises: setup ## Run the product's promises in plain words, kill -9 among them
 sim: setup ## Run simulated worlds with faults (SEED= the first, RUNS= how many, HOURS= of trouble in each)
 	@$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
-bench: setup ## Measure accepting, paging and coverage, beside Alertmanager where it is installed (ARGS=--json)
-	@$(BIN)/python -m bench.accept $(ARGS)
-	@$(BIN)/python -m bench.pages $(ARGS)
-	@$(BIN)/python -m bench.coverage $(ARGS)
+bench: setup system ## Measure what the targets, beside Alertmanager where it is installed (ARGS="--json --quick")
+	@$(BIN)/python -m bench $(ARGS)
 
 compat: setup .venv5/.ready ## Run PagerDuty's own clients and real senders against us
 	@$(BIN)/python -m pytest tests/compat $(ARGS)
