@@ -34,7 +34,7 @@ $(VENDOR)/.ready: package.json tocsin/web/icons.py scripts/vendor.toml scripts/v
 	@$(BIN)/python scripts/vendor.py
 	@touch $@
 
-system: ## Install the Debian packages that tests use (PostgreSQL, Chromium, Alertmanager); needs root
+system: ## Install the Debian packages that tests use (PostgreSQL, Chromium, Alertmanager, wrk); needs root
 	@bash scripts/system.sh
 
 # ------------------------------------------------------------------------------------------------------- using it

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The Debian packages that tests use. Installs what is missing when run as root; otherwise says what to ask for.
+# The Debian packages that tests and benchmarks use. Installs what is missing when run as root; otherwise says what to ask for.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+command -v wrk >/dev/null || missing+=(wrk)
 command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 [ ${#missing[@]} = 0 ] && exit 0
