@@ -1,5 +1,6 @@
 """The chain of reasons from its records alone: every line has its why, and whoever was not paged is told why not."""
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -102,6 +103,16 @@ def test_why_not_when_the_page_was_dropped_before_it_was_due() -> None:
 def test_why_not_when_every_try_failed() -> None:
     told = records(opened(), pages=[page(ADA.id, "failed", "no way is left")])
     assert why_not(told) == {"Ada": "every try failed: no way is left"}
+
+
+def test_a_page_that_failed_says_why_once_whatever_it_was_planned_by() -> None:
+    by_rule = page(ADA.id, "failed", "failed: no mail server")
+    at_last = replace(by_rule, reason="last resort: nobody can be reached; failed: no mail server", purpose="last_resort")
+    for owed, planned in ((by_rule, "rule: at once by sms"), (at_last, "last resort: nobody can be reached")):
+        told = records(opened(), pages=[owed])
+        assert why_not(told) == {"Ada": "every try failed: no mail server"}
+        (line,) = [link for link in explain(told).links if "owed to Ada" in link.what]
+        assert line.why.endswith(f"{planned}; failed: no mail server")
 
 
 def test_why_not_when_it_was_not_their_shift() -> None:

@@ -310,8 +310,9 @@ def _parted(reason: str) -> tuple[str, str]:
     """Why a page was planned, and how it ended: what was added after the rule it was planned by."""
     parts = reason.split("; ")
     rules = [at for at, part in enumerate(parts) if part.startswith(("rule: ", "no usable rule"))]
-    cut = rules[-1] + 1 if rules else len(parts)
-    return "; ".join(parts[:cut]), "; ".join(parts[cut:])
+    failures = [at for at, part in enumerate(parts) if part.startswith("failed: ")]
+    cut = rules[-1] + 1 if rules else failures[0] if failures else len(parts)
+    return "; ".join(parts[:cut]), "; ".join(parts[cut:]).removeprefix("failed: ")
 
 
 # --- Why not
