@@ -20,6 +20,7 @@ from tocsin.service.coverage import Coverage
 from tocsin.service.schedules import AskedLayer, AskedOverride
 from tocsin.store.db import Database, Tx
 from tocsin.store.tables.people import contact_method, notification_rule, user
+from tocsin.store.tables.schedules import schedule
 from tocsin.store.tables.services import service
 
 HOUR = timedelta(hours=1)
@@ -140,6 +141,24 @@ def test_nobody_is_shown_what_they_may_not_see(
         stranger = Actor(kind="user", id="PX", name="X", role="restricted_access")
         found = coverage.look(tx, stranger, Span(now, now + DAY))
         assert (found.policies, found.doubles, found.user_names, found.schedule_names) == ((), (), {}, {})
+
+
+def test_a_schedule_of_a_private_team_counts_and_is_not_named(
+    db: Database, staff: tuple[Persona, ...], now: datetime, chance: Random
+) -> None:
+    with db.write() as tx:
+        shop = Shop(tx, now, chance)
+        rota, other = shop.rota(ADA, name="Secret rota"), shop.rota(ADA, name="Open rota")
+        shop.policy(Target("schedule", rota), Target("schedule", other))
+        tx.execute(sa.update(schedule).where(schedule.c.id == rota).values(team_id="PTSECRET"))
+        stranger = Actor(kind="user", id=BO.id, name="Bo", role="user", hidden_teams=frozenset({"PTSECRET"}))
+        found = coverage.look(tx, stranger, Span(now, now + DAY))
+        (one,) = found.policies
+        assert [cause.words for cause in one.gaps[0].causes] == [
+            "nobody is on call on a schedule of a private team",
+            "nobody is on call on Open rota",
+        ]
+        assert (found.doubles, len(shop.look().doubles)) == ((), 1)
 
 
 @pytest.mark.parametrize("days", [0, -1, 26 * 7 + 1])

@@ -2,7 +2,8 @@
 
 Laws:
 1. What is proven is what would happen: schedules, people and their rules are read as the engine reads them.
-2. An actor is shown only the policies and services they may see; people are looked for at two places on those policies' schedules.
+2. An actor is shown only the policies and services they may see; people are looked for at two places on those policies'
+   schedules. A schedule they may not see counts in the proof, and is not named.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,12 +26,14 @@ from tocsin.store import outbox, policies
 from tocsin.store import people as store_people
 from tocsin.store import schedules as store_schedules
 from tocsin.store.db import Tx
+from tocsin.store.tables import schedules as schedule_tables
 from tocsin.store.tables import services as tables
 
 WEEKS_MOST: Final = 26
 """How many weeks are proven at once."""
 SPAN_MOST: Final = timedelta(weeks=WEEKS_MOST)
 URGENCY: Final = "high"
+HIDDEN: Final = "a schedule of a private team"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ def look(
     reach = Span(span.start, span.end + rules.WAIT_MOST)
     known = store_schedules.load_many(tx, {target.id for target in targets if target.type != "user"}, reach)
     lines = {id_: schedule.timeline(one.schedule, one.overrides, reach) for id_, one in known.items()}
-    names = {id_: one.schedule.name for id_, one in known.items()}
+    seen = _seen(tx, actor, known)
+    names = {id_: one.schedule.name if id_ in seen else HIDDEN for id_, one in known.items()}
     people = _people(tx, {target.id for target in targets if target.type == "user"} | _held(lines), span.start)
     crew = rules.People(people.values())
     served = _services(tx, actor, chosen)
@@ -115,9 +119,20 @@ def look(
             for holder in stretch.holders
         )
         for id_, line in lines.items()
+        if id_ in seen
     }
     proven.sort(key=lambda one: (one.covered_share, not one.weak, one.policy.name.casefold(), one.policy.id))
     return Coverage(span, tuple(proven), rules.doubles(entries), {one.id: one.name for one in people.values()}, names)
+
+
+def _seen(tx: Tx, actor: Actor, schedule_ids: Collection[str]) -> frozenset[str]:
+    """Of these schedules those that may be named to the actor."""
+    table = schedule_tables.schedule
+    statement = sa.select(table.c.id).where(table.c.id.in_(sorted(schedule_ids)))
+    condition = access.visible(actor, "schedule")
+    if condition is not None:
+        statement = statement.where(condition)
+    return frozenset(row.id for row in tx.rows(statement))
 
 
 def _chosen(
