@@ -132,6 +132,8 @@ class Verdict:
 READ, CREATE, UPDATE, DELETE = "read", "create", "update", "delete"
 RESPOND: Final = "respond"
 """Acting on incidents and alerts: trigger, acknowledge, resolve, snooze, escalate, reassign, note, merge."""
+READ_KEY: Final = "read_key"
+"""Being shown what opens a thing (the key of a way into a service): for those who may change it, by a read-only key too."""
 ASSIGN_ROLE: Final = "assign_role"
 """Giving a user another base role."""
 
@@ -169,7 +171,7 @@ def may(actor: Actor, action: str, thing: Thing) -> Verdict:
         return Verdict(False, "This belongs to a private team you are not a member of", is_visible=False)
     if action == READ:
         return _may_read(reach, thing, is_own=is_own)
-    if actor.is_read_only:
+    if actor.is_read_only and action != READ_KEY:
         return Verdict(False, "This is a read-only API key: use one that may write")
     if thing.kind in PERSONAL_KINDS and is_own:
         return Verdict(True, "It is your own")

@@ -6,7 +6,7 @@ Laws:
 3. Lists hold only what `find` would give.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tocsin.base.errors import Refusal, forbidden, not_found
 from tocsin.core import permission
 from tocsin.core.permission import Actor, Level, Thing
+from tocsin.store import people as store_people
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents, people, schedules, services
 
@@ -74,6 +75,26 @@ def find(tx: Tx, actor: Actor, kind: str, table: sa.Table, id_: str, action: str
         raise missing(kind)
     allow(actor, action, thing_of(kind, row))
     return row
+
+
+def known(tx: Tx, actor: Actor, kind: str, table: sa.Table, ids: Iterable[str]) -> dict[str, Thing]:
+    """Of these things those that the actor may see, by id, in one read: what may be named to it."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    columns: list[sa.ColumnElement[Any]] = [table.c.id]
+    for name, extra in (("_team", TEAM_OF.get(kind)), ("_owner", OWNER_OF.get(kind))):
+        if extra is not None:
+            columns.append(extra.label(name))
+    things = [thing_of(kind, row) for row in tx.rows(sa.select(*columns).where(table.c.id.in_(wanted)))]
+    return {thing.id: thing for thing in things if permission.may(actor, permission.READ, thing).allowed}
+
+
+def memberships(tx: Tx, actor: Actor, user_ids: Sequence[str]) -> dict[str, list[sa.Row[Any]]]:
+    """By user, the teams (with `role`) each is in, by name; without private teams of which the actor may not know."""
+    found = store_people.memberships(tx, user_ids)
+    teams = known(tx, actor, "team", people.team, (row.id for rows in found.values() for row in rows))
+    return {user_id: [row for row in found.get(user_id, ()) if row.id in teams] for user_id in user_ids}
 
 
 def missing(kind: str) -> Refusal:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tocsin.base.errors import not_found
+from tocsin.core import permission
 from tocsin.core.alert import Outcome
 from tocsin.core.incident import Incident
 from tocsin.core.message import TEST
@@ -235,6 +236,12 @@ def event(tx: Tx, actor: Actor, event_id: str) -> sa.Row[Any]:
     if row is None:
         raise not_found("Event")
     return row
+
+
+def may_see_keys(tx: Tx, actor: Actor, service_id: str | None) -> bool:
+    """Whether the viewer is shown the keys of this service's senders, which stand in the events they sent."""
+    found = access.known(tx, actor, "service", service_tables.service, [service_id] if service_id else [])
+    return permission.may(actor, permission.READ_KEY, found.get(service_id or "", permission.Thing("service"))).allowed
 
 
 def journal_mark(tx: Tx) -> object:

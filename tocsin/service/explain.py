@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tocsin.core import explain as rules
+from tocsin.core import permission
 from tocsin.core.escalation import Policy
 from tocsin.core.events import Assigned, Delegated, Escalated, Event, LevelSkipped, Reopened
 from tocsin.core.explain import Arrival, Chain, Level, OwedPage, Records, Standing, Try
@@ -24,6 +25,7 @@ from tocsin.store.tables import engine, people, services
 from tocsin.store.tables import incidents as tables
 from tocsin.store.tables import schedules as schedule_tables
 
+ASKED_FOR: Final = "incident_or_event"
 ARRIVALS_MOST: Final = 500
 """Events of one incident that are told; of more, the newest are left out."""
 
@@ -35,17 +37,17 @@ def explain(tx: Tx, actor: Actor, asked: str, zone: tzinfo = UTC) -> Chain:
     """
     incident = incidents.find(tx, asked.removeprefix("#"))
     if incident is not None:
-        access.find(tx, actor, "incident", tables.incident, incident.id, READ)
+        _or_neither(tx, actor, "incident", tables.incident, incident.id)
         return rules.explain(_records(tx, incident, zone))
     inbox = engine.inbox
     newest = sa.select(inbox).where(sa.or_(inbox.c.id == asked, inbox.c.dedup_key == asked))
     row = tx.one(newest.order_by(inbox.c.received_at.desc(), inbox.c.id.desc()).limit(1))
     if row is None:
-        raise access.missing("incident_or_event")
+        raise access.missing(ASKED_FOR)
     _may_see(tx, actor, row)
     found = incidents.find(tx, row.incident_id) if row.incident_id else None
     if found is not None:
-        access.find(tx, actor, "incident", tables.incident, found.id, READ)
+        _or_neither(tx, actor, "incident", tables.incident, found.id)
         return rules.explain(_records(tx, found, zone))
     return rules.explain(Records(None, _arrivals(tx, [row]), zone=zone))
 
@@ -53,9 +55,15 @@ def explain(tx: Tx, actor: Actor, asked: str, zone: tzinfo = UTC) -> Chain:
 def _may_see(tx: Tx, actor: Actor, row: sa.Row[Any]) -> None:
     """An event is its service's; one of no service is seen by whoever sees services at all."""
     if row.service_id and tx.scalar(sa.select(services.service.c.id).where(services.service.c.id == row.service_id)):
-        access.find(tx, actor, "service", services.service, row.service_id, READ)
-    else:
-        access.allow(actor, READ, Thing("service"))
+        _or_neither(tx, actor, "service", services.service, row.service_id)
+    elif not permission.may(actor, READ, Thing("service")).allowed:
+        raise access.missing(ASKED_FOR)
+
+
+def _or_neither(tx: Tx, actor: Actor, kind: str, table: sa.Table, id_: str) -> None:
+    """Return if the actor may see this; else refuse as if there was neither an incident nor an event."""
+    if not access.known(tx, actor, kind, table, [id_]):
+        raise access.missing(ASKED_FOR)
 
 
 def _records(tx: Tx, incident: Incident, zone: tzinfo) -> Records:

@@ -300,8 +300,11 @@ def create_key(
         raise invalid("Label must have between 1 and 100 characters")
     if expires_at is not None and expires_at <= deed.now:
         raise invalid("The key's expiry must lie in the future")
-    if user_id is not None and rows.user(tx, user_id) is None:
+    user = rows.user(tx, user_id) if user_id is not None else None
+    if user_id is not None and user is None:
         raise not_found("User")
+    if user is not None and user.role == "owner" and deed.actor.base < Level.OWNER:
+        raise forbidden("Only the Account Owner may make a key of the Account Owner: it could do all that they may")
     key_id, text = ids.object_id(deed.chance), ids.token(deed.chance, KEY_LENGTH)
     row = {
         "id": key_id, "label": label.strip(), "digest": seals.digest(text), "last_four": text[-4:], "user_id": user_id,

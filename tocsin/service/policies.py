@@ -7,7 +7,7 @@ Laws (BEHAVIOUR 4):
 4. `policy_targets` says the same as the rules, always: it is written with them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from tocsin.base import ids, json
 from tocsin.base.errors import Refusal, invalid, not_found
 from tocsin.core.escalation import MAX_DELAY_MINUTES, MAX_LOOPS, MAX_RULES, MAX_TARGETS, Rule, Strategy, Target
-from tocsin.service import audit
+from tocsin.core.permission import Actor
+from tocsin.service import access, audit
 from tocsin.service.audit import Deed
 from tocsin.store import policies as store
 from tocsin.store.db import Tx
@@ -163,7 +164,8 @@ def _checked(tx: Tx, deed: Deed, changes: Mapping[str, Any], old: sa.Row[Any] | 
         errors.append("Team not found")
     if "rules" in columns:
         sent = tuple(columns["rules"])
-        errors += _rules_errors(tx, sent)
+        before = {target["id"] for rule in old.rules for target in rule["targets"]} if old is not None else set()
+        errors += _rules_errors(tx, deed.actor, sent, before)
         if not errors:
             fresh = [ids.object_id(deed.chance) for _ in sent]
             known = store.read_rules(old.rules) if old is not None else ()
@@ -174,7 +176,8 @@ def _checked(tx: Tx, deed: Deed, changes: Mapping[str, Any], old: sa.Row[Any] | 
     return columns
 
 
-def _rules_errors(tx: Tx, rules: Sequence[Rule]) -> list[str]:
+def _rules_errors(tx: Tx, actor: Actor, rules: Sequence[Rule], before: Collection[str]) -> list[str]:
+    """What is wrong with the levels. Nobody points at what they may not see; what was pointed at `before` may stay."""
     if not rules:
         return ["Escalation rules cannot be empty: a policy needs at least one level"]
     errors = []
@@ -193,6 +196,7 @@ def _rules_errors(tx: Tx, rules: Sequence[Rule]) -> list[str]:
     for kind, table in (("user", user), ("schedule", schedule)):
         wanted = {target.id for target in targets if target.type == kind}
         known = {row.id for row in tx.rows(sa.select(table.c.id).where(table.c.id.in_(sorted(wanted))))}
+        known &= {*access.known(tx, actor, kind, table, known), *before}
         errors += [f"Target {kind} {id_} does not exist" for id_ in sorted(wanted - known)]
     errors += [f"A target must be a user or a schedule, not '{kind}'" for kind in {t.type for t in targets} - {"user", "schedule"}]
     return errors

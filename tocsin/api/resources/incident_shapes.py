@@ -12,6 +12,7 @@ from tocsin.api.resources import priorities, shapes, teams, users
 from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
 from tocsin.core import events as happened
+from tocsin.core import permission
 from tocsin.core.events import Agent, Event
 from tocsin.core.incident import Incident, pending
 from tocsin.store import alerts as store_alerts
@@ -390,6 +391,7 @@ def entry_bodies(call: Call, listed: Sequence[Entry], *, channels: bool = False)
     whole: dict[str, Body] = {}
     if "incidents" in call.includes:
         whole = {body["id"]: body for body in incident_bodies(call, list(known.values()))}
+    shows_key = permission.may(call.actor, permission.READ_KEY, permission.Thing("service")).allowed
     has_channels = channels or "channels" in call.includes
     bodies = []
     for entry in listed:
@@ -401,7 +403,7 @@ def entry_bodies(call: Call, listed: Sequence[Entry], *, channels: bool = False)
             "summary": _words(event, named),
             "created_at": named.at(event.at),
             "agent": named.agent(event.agent, event.service_id),
-            "channel": _channel(event, alert, whole=has_channels),
+            "channel": _channel(event, alert, whole=has_channels, shows_key=shows_key),
             "service": named.service(event.service_id),
             "incident": whole.get(event.incident_id)
             or (
@@ -434,7 +436,7 @@ def _event_details(event: Event) -> Body:
             return {}
 
 
-def _channel(event: Event, alert: Alert | None, *, whole: bool) -> Body:
+def _channel(event: Event, alert: Alert | None, *, whole: bool, shows_key: bool) -> Body:
     told: Body = {"type": event.channel}
     match event:
         case happened.Triggered() if event.alert_id is None:
@@ -454,7 +456,7 @@ def _channel(event: Event, alert: Alert | None, *, whole: bool) -> Body:
         told |= {
             "summary": alert.summary,
             "description": alert.summary,
-            "service_key": alert.routing_key,
+            "service_key": alert.routing_key if shows_key else None,
             "incident_key": alert.dedup_key,
             "details": details if isinstance(details, dict) else {"details": details} if details else {},
             "cef_details": cef_details(alert),

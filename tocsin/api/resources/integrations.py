@@ -32,7 +32,8 @@ class IntegrationWrite(msgspec.Struct):
 def shown(call: Call, rows: Rows) -> list[Body]:
     """Integrations as bodies; their service and vendor whole when included."""
     owners = shapes.rows_by_id(call, service, (row.service_id for row in rows))
-    bodies = [shapes.integration(call, row, owners[row.service_id].name) for row in rows]
+    things = access.known(call.tx, call.actor, "service", service, owners)
+    bodies = [shapes.integration(call, row, owners[row.service_id].name, things[row.service_id]) for row in rows]
     for row, body in zip(rows, bodies, strict=True):
         if "services" in call.includes:
             body["service"] = shapes.services(call, [owners[row.service_id]])[0]

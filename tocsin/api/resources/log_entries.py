@@ -70,7 +70,8 @@ def show(call: Call) -> Body:
     entry = events.find(call.tx, call.id)
     if entry is None or entry.kind not in shapes.LOG_TYPES:
         raise access.missing("log_entry")
-    access.find(call.tx, call.actor, "incident", incident, entry.event.incident_id)
+    if not access.known(call.tx, call.actor, "incident", incident, [entry.event.incident_id]):
+        raise access.missing("log_entry")
     return shapes.entry_bodies(call, [entry])[0]
 
 

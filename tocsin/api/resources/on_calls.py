@@ -135,7 +135,7 @@ def _bodies(call: Call, held: list[_Held]) -> list[Body]:
     rows = {
         "escalation_policy": shapes.rows_by_id(call, escalation_policy, (one.policy_id for one in held)),
         "user": shapes.rows_by_id(call, user, (one.user_id for one in held)),
-        "schedule": shapes.rows_by_id(call, schedule, (one.schedule_id for one in held)),
+        "schedule": shapes.seen_by_id(call, "schedule", schedule, (one.schedule_id for one in held)),
     }
     whole: dict[tuple[str, str], Body] = {}
     for word, kind, show in (

@@ -51,6 +51,7 @@ from tocsin.store import schedules as store
 from tocsin.store.schedules import Loaded
 from tocsin.store.tables.people import team, user
 from tocsin.store.tables.schedules import schedule
+from tocsin.store.tables.services import escalation_policy
 
 TAG: Final = "Schedules"
 HALF_RANGE: Final = timedelta(weeks=2)
@@ -141,6 +142,9 @@ def _bodies(
 ) -> list[Body]:
     teams = shapes.rows_by_id(call, team, (row.team_id for row in rows))
     policies = service.using_policies(call.tx, [row.id for row in rows])
+    using = {policy.id for found in policies.values() for policy in found}
+    seen = access.known(call.tx, call.actor, "escalation_policy", escalation_policy, using)
+    policies = {id_: [policy for policy in found if policy.id in seen] for id_, found in policies.items()}
     models = {row.id: loaded[row.id].schedule.model for row in rows}
     named = {user_id for model in models.values() for user_id in named_users(model)}
     named |= {one.user_id for found in loaded.values() for one in found.overrides}

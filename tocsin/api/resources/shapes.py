@@ -13,7 +13,10 @@ from tocsin.api.resources import users
 from tocsin.api.resources.vendors import VENDORS
 from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
+from tocsin.core import permission
 from tocsin.core.escalation import Strategy
+from tocsin.core.permission import Thing
+from tocsin.service import access
 from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import incidents
 from tocsin.store import services as store
@@ -28,6 +31,12 @@ def rows_by_id(call: Call, table: sa.Table, ids: Iterable[str | None]) -> Refs:
     """The rows of these ids, in one read; unknown ids are left out."""
     wanted = sorted({id_ for id_ in ids if id_})
     return {row.id: row for row in call.tx.rows(sa.select(table).where(table.c.id.in_(wanted)))} if wanted else {}
+
+
+def seen_by_id(call: Call, kind: str, table: sa.Table, ids: Iterable[str | None]) -> Refs:
+    """The same of what may belong to private teams: only what the actor may see, so that nothing else is named."""
+    seen = access.known(call.tx, call.actor, kind, table, (id_ for id_ in ids if id_))
+    return rows_by_id(call, table, seen)
 
 
 def reference_in(call: Call, kind: str, id_: str, known: Refs) -> Body:
@@ -59,6 +68,7 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
     for row in rows:
         policy = policies.get(row.escalation_policy_id)
         team_id = policy.team_id if policy is not None else None
+        mine = Thing("service", row.id, frozenset({team_id} if team_id else ()))
         grouping = row.alert_grouping_parameters
         last_at = last.get(row.id) or row.last_incident_at
         bodies.append(
@@ -76,7 +86,7 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
                 or reference_in(call, "escalation_policy", row.escalation_policy_id, policies),
                 "teams": [_team(call, teams, team_id, whole="teams" in expand)] if team_id else [],
                 "integrations": [
-                    integration(call, way, row.name) if "integrations" in expand else integration_reference(call, way)
+                    integration(call, way, row.name, mine) if "integrations" in expand else integration_reference(call, way)
                     for way in ways[row.id]
                 ],
                 "incident_urgency_rule": row.incident_urgency_rule,
@@ -126,8 +136,8 @@ def integration_reference(call: Call, row: sa.Row[Any]) -> Body:
     return envelope.reference(call.house, row.type, row.id, row.name, path=integration_path(row))
 
 
-def integration(call: Call, row: sa.Row[Any], service_name: str | None) -> Body:
-    """A way in, with its key (for e-mail: its address instead)."""
+def integration(call: Call, row: sa.Row[Any], service_name: str | None, owner: Thing) -> Body:
+    """A way in, with its key (for e-mail: its address instead) for whoever may change the service, `owner`."""
     by_mail = row.type == EMAIL_TYPE
     vendor = VENDORS.get(row.vendor_id) if row.vendor_id else None
     told: Body = {
@@ -138,6 +148,8 @@ def integration(call: Call, row: sa.Row[Any], service_name: str | None) -> Body:
         "vendor": envelope.reference(call.house, "vendor", row.vendor_id, vendor.name if vendor else None) if row.vendor_id else None,
         "settings": row.settings,
     }
+    if not permission.may(call.actor, permission.READ_KEY, owner).allowed:
+        return told
     return told | ({"integration_email": row.email} if by_mail else {"integration_key": row.routing_key})
 
 
@@ -150,7 +162,7 @@ def escalation_policies(call: Call, rows: Rows, *, expand: Collection[str] = ())
     targets = [target for row in rows for rule in row.rules for target in rule["targets"]]
     named = {
         "user": rows_by_id(call, user, (one["id"] for one in targets if one["type"] == "user")),
-        "schedule": rows_by_id(call, schedule, (one["id"] for one in targets if one["type"] == "schedule")),
+        "schedule": seen_by_id(call, "schedule", schedule, (one["id"] for one in targets if one["type"] == "schedule")),
     }
     used: dict[str, list[sa.Row[Any]]] = {row.id: [] for row in rows}
     statement = sa.select(service).where(service.c.escalation_policy_id.in_(sorted(used)))

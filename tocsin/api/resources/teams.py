@@ -93,7 +93,10 @@ def _parent(call: Call, parent_id: str | None, old: sa.Row[Any] | None) -> str |
 
 def remove(call: Call, row: sa.Row[Any]) -> None:
     """Delete a team; what belongs to it goes to `reassignment_team`, or to no team."""
-    people.release_team(call.tx, call.deed, row.id, reassign_to=call.query.one("reassignment_team"))
+    heir = call.query.one("reassignment_team")
+    if heir is not None and not access.known(call.tx, call.actor, "team", team, [heir]):
+        raise invalid("reassignment_team must be the id of another team")
+    people.release_team(call.tx, call.deed, row.id, reassign_to=heir)
     call.tx.execute(sa.delete(team).where(team.c.id == row.id))
 
 

@@ -43,7 +43,8 @@ class UserWrite(msgspec.Struct):
 def shown(call: Call, rows: Rows) -> list[Body]:
     """Users as bodies; teams, contact methods and rules as references unless included."""
     ids = [row.id for row in rows]
-    teams, methods, rules = store.memberships(call.tx, ids), store.contact_methods(call.tx, ids), store.notification_rules(call.tx, ids)
+    teams = access.memberships(call.tx, call.actor, ids)
+    methods, rules = store.contact_methods(call.tx, ids), store.notification_rules(call.tx, ids)
     home = call.tx.one(sa.select(account.c.time_zone, account.c.subdomain))
     kinds = {method.id: method.kind for one in methods.values() for method in one}
     return [
@@ -73,12 +74,11 @@ def shown(call: Call, rows: Rows) -> list[Body]:
             ],
         }
         | ({"subdomains": [home.subdomain] if home else []} if "subdomains" in call.includes else {})
-        for row in rows
         | (_calendar(call, row) if call.request.method == "GET" and call.params.get("id") == row.id else {})
+        for row in rows
     ]
 
 
-def _team(call: Call, team: sa.Row[Any]) -> Body:
 def _calendar(call: Call, row: sa.Row[Any]) -> Body:
     """The addresses of the person's calendar: for themselves, and for admins who ask (they open it to whoever has them)."""
     is_own = call.actor.kind == "user" and call.actor.id == row.id
@@ -86,6 +86,7 @@ def _calendar(call: Call, row: sa.Row[Any]) -> Body:
     return feeds.addresses(call.seals, call.house.base_url, "user", row.id, row.calendar_digest) if is_own or is_asked else {}
 
 
+def _team(call: Call, team: sa.Row[Any]) -> Body:
     if "teams" not in call.includes:
         return envelope.reference(call.house, "team", team.id, team.name)
     whole = {"name": team.name, "description": team.description or "", "default_role": team.default_role}

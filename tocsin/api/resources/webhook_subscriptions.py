@@ -88,7 +88,7 @@ def create(call: Call, body: SubscriptionWrite) -> Body:
     if method.type != HTTP:
         raise invalid(f"Delivery method must have the type {HTTP}")
     headers = method.custom_headers if isinstance(method.custom_headers, list) else []
-    sent = columns(body)
+    sent = columns(call, body)
     made = webhooks.subscribe(
         call.tx,
         call.deed,
@@ -100,7 +100,7 @@ def create(call: Call, body: SubscriptionWrite) -> Body:
     return shown(call, [webhooks.subscription_row(call.tx, made.id)], secret=made.secret)[0]
 
 
-def columns(body: SubscriptionWrite) -> dict[str, Any]:
+def columns(call: Call, body: SubscriptionWrite) -> dict[str, Any]:
     """What was sent, as columns of the table."""
     sent = given(body, "events", "description")
     if body.active is not UNSET:
@@ -108,6 +108,9 @@ def columns(body: SubscriptionWrite) -> dict[str, Any]:
     if isinstance(body.filter, FilterWrite):
         sent["filter_type"] = body.filter.type
         sent["filter_id"] = body.filter.id if isinstance(body.filter.id, str) else None
+        table, kind = webhooks.FILTERS.get(body.filter.type), body.filter.type.removesuffix("_reference")
+        if table is not None and sent["filter_id"] and not access.known(call.tx, call.actor, kind, table, [sent["filter_id"]]):
+            raise invalid(f"Filter names a {kind} that does not exist")
     return sent
 
 
@@ -121,7 +124,7 @@ def update(call: Call, row: sa.Row[Any], body: SubscriptionWrite) -> None:
         told = method.custom_headers if isinstance(method.custom_headers, list) else []
         if not same or not all(_is_known(call, row, one) for one in told):
             raise invalid("Delivery method cannot be changed: make another subscription")
-    webhooks.change_subscription(call.tx, call.deed, row.id, columns(body))
+    webhooks.change_subscription(call.tx, call.deed, row.id, columns(call, body))
 
 
 def _is_known(call: Call, row: sa.Row[Any], header: HeaderWrite) -> bool:

@@ -55,9 +55,10 @@ def mark(_visit: Visit, tx: Tx) -> object:
 
 def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     row = browsing.event(tx, visit.who, visit.segment("id"))
+    body = readable(bytes(row.raw))
     return {
         "row": row,
-        "body": readable(bytes(row.raw)),
+        "body": body if browsing.may_see_keys(tx, visit.who, row.service_id) else body.replace(row.routing_key, "(the key)"),
         "service_name": browsing.service_names(tx, [row.service_id] if row.service_id else []),
         "numbers": browsing.incident_numbers(tx, [row.incident_id] if row.incident_id else []),
         "words_of": words_of,

@@ -32,7 +32,7 @@ def list_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     ids = [row.id for row in found]
     return {
         "rows": found,
-        "teams_of": rows.memberships(tx, ids),
+        "teams_of": access.memberships(tx, visit.who, ids),
         "ways_of": rows.contact_methods(tx, ids),
         "role_words": role_words,
         "roles": ROLES,
@@ -79,7 +79,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     may_see_ways = permission.may(visit.who, permission.READ, Thing("contact_method", owner_id=row.id)).allowed
     return {
         "person": row,
-        "teams": rows.memberships(tx, [row.id])[row.id],
+        "teams": access.memberships(tx, visit.who, [row.id])[row.id],
         "ways": rows.contact_methods(tx, [row.id])[row.id] if may_see_ways else [],
         "rules": rows.notification_rules(tx, [row.id])[row.id] if may_see_ways else [],
         "duties": roster.duties(tx, row.id, visit.now),

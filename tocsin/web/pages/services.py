@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tocsin.core import escalation, permission
 from tocsin.core.escalation import Climb
-from tocsin.core.permission import CREATE, UPDATE, Thing
+from tocsin.core.permission import CREATE, READ_KEY, UPDATE, Thing
 from tocsin.service import access, browsing, story
 from tocsin.service import services as deeds
 from tocsin.service.browsing import Wanted
@@ -81,6 +81,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "recent": found[:10],
         "ways": services.integrations_of(tx, [row.id])[row.id],
         "user_name": browsing.user_names(tx),
+        "may_see_keys": permission.may(visit.who, READ_KEY, access.thing_of("service", row)).allowed,
         "may_change": permission.may(visit.who, UPDATE, access.thing_of("service", row)).allowed,
         "base_url": visit.front.settings.base_url,
     }
