@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from tests.world import World, user
+from tocsin.engine import ingest
+from tocsin.service import processing
 from tocsin.service.incidents import Desk
-from tocsin.store import alerts
+from tocsin.store import alerts, leases
 from tocsin.store.alerts import Alert
 
 WAITING_SECONDS = 0.3
@@ -97,3 +100,28 @@ def test_an_acknowledgement_at_the_moment_of_an_escalation_is_not_turned_down(wo
     world.forward(hours=1)
     assert world.only().status == "acknowledged"
     assert world.told() == [("Ada", 0)]
+
+
+def test_two_nodes_that_come_to_the_inbox_at_the_same_moment_take_each_event_once(world: World):
+    key = world.service(world.policy((30, [world.person("Ada")])))
+    world.send(key)
+    with ThreadPoolExecutor(1) as pool:
+        with world.db.write() as tx:
+            assert leases.hold(tx, ingest.LEASE, "one", now=world.now, lasting=ingest.LASTING)
+            came = pool.submit(ingest.ingest_pass, world.db, world.now, node="two", chance=world.chance)
+            with pytest.raises(TimeoutError):
+                came.result(WAITING_SECONDS)
+            assert processing.work_off(tx, 10, now=world.now, chance=world.chance)[0] == 1
+        assert came.result(30) is False
+    assert [outcome for outcome, _ in world.journal()] == ["alert"]
+    assert len(world.incidents()) == 1
+
+
+def test_a_lease_is_anothers_when_its_time_is_over_and_never_an_older_versions(world: World):
+    later, long = world.now + timedelta(seconds=11), timedelta(seconds=10)
+    with world.db.write() as tx:
+        assert leases.hold(tx, "work", "one", now=world.now, lasting=long)
+        assert not leases.hold(tx, "work", "two", now=world.now, lasting=long)
+        assert leases.hold(tx, "work", "two", now=later, lasting=long, version=2)
+        assert not leases.hold(tx, "work", "one", now=later, lasting=long, version=2)
+        assert not leases.hold(tx, "work", "one", now=later + 2 * long, lasting=long, version=1)

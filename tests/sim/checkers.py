@@ -24,7 +24,7 @@ from tocsin.core.message import LAST_RESORT, PAGE
 from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.service import schedules
 from tocsin.service.notify import CLAIM_FOR
-from tocsin.store import events, incidents, timers
+from tocsin.store import events, incidents, leases, timers
 from tocsin.store import schedules as schedule_rows
 from tocsin.store.db import Tx
 from tocsin.store.events import Entry
@@ -69,6 +69,7 @@ class Watch:
     alerts_begun: set[str] = field(default_factory=set)
     was_on_call: list[tuple[datetime, str, frozenset[str]]] = field(default_factory=list)
     policies: dict[str, Policy] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
     commits: int = -1
 
     def __call__(self, world: World) -> None:
@@ -78,6 +79,7 @@ class Watch:
             return
         self.commits = commits
         with world.quiet.read() as tx:
+            self._failovers(world, tx)
             entries = events.after(tx, self.position, 5000)
             touched = self._read(world, tx, entries)
             self._claims(world)
@@ -85,6 +87,11 @@ class Watch:
             for incident_id in sorted(touched):
                 for complaint in self._of_incident(world, tx, stored[incident_id]):
                     raise Broken(f"{world.story.names.get(incident_id, incident_id)}: {complaint}")
+
+    def _failovers(self, world: World, tx: Tx) -> None:
+        held = {name: holder for name, (holder, _) in leases.holders(tx).items()}
+        world.figures.failovers += sum(self.holders.get(name, holder) != holder for name, holder in held.items())
+        self.holders = held
 
     # --- The log: promises 5, 7, 8 and 9
 

@@ -26,6 +26,7 @@ from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.engine.followers.spec import Follower
 from tocsin.engine.ingest import ingest_pass
 from tocsin.engine.timers import timers_pass
+from tocsin.service import notify
 from tocsin.service.incidents import Desk
 from tocsin.service.notify import CLAIM_FOR, Claim, Result
 from tocsin.store import inbox, outbox
@@ -248,8 +249,9 @@ class World:
         now = self.of(node)
         match kind:
             case "ingest":
+                sender = Hand(self, node) if self.dice.one_in(2) else None
                 return bool(self.run_on(node, kind, lambda: ingest_pass(
-                    node.db, now, node=node.name, chance=node.chance, batch=self.dice.chance.choice([1, 3, 50]))))  # fmt: skip
+                    node.db, now, node=node.name, chance=node.chance, batch=self.dice.chance.choice([1, 3, 50]), sender=sender)))  # fmt: skip
             case "timers":
                 return bool(self.run_on(node, kind, lambda: timers_pass(
                     node.db, now, chance=node.chance, batch=self.dice.chance.choice([1, 2, 50]))))  # fmt: skip
@@ -450,6 +452,26 @@ class World:
             self.now = at
         self.now = max(self.now, until)
         self.work()
+
+
+@dataclass
+class Hand:
+    """What takes the pages of a batch along in the batch's own transaction, as the courier does."""
+
+    world: World
+    node: Node
+
+    def claim_in(self, tx: Tx, now: datetime) -> list[Claim]:
+        limit, chance = self.world.dice.chance.choice([1, 4, 32]), self.node.chance
+        return [
+            one for lane in LANES for one in notify.claim(tx, lane, now=now, node=self.node.name, limit=limit, chance=chance)
+        ]
+
+    def go(self, claims: Sequence[Claim]) -> None:
+        self.node.carrying += [Carried(claim) for claim in claims]
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Their transaction was undone: there is nothing to forget."""
 
 
 def _at_desk(tx: Tx, now: datetime, chance: Random, asked: Callable[[Desk], object]) -> None:
