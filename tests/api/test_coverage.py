@@ -68,6 +68,41 @@ def test_the_answer_can_be_narrowed(api: Api) -> None:
     assert one["escalation_policy"]["id"] == desk != shop
 
 
+def test_a_preview_says_what_the_edit_would_open_and_close(api: Api) -> None:
+    reachable(api, ADA.id, BO.id)
+    schedule = made(api, layer(ADA.id, restrictions=OFFICE))
+    policy(api, "Shop", [Target("schedule", schedule["id"])])
+
+    def previewed(restrictions: list[dict[str, Any]]) -> dict[str, Any]:
+        edited = schedule["schedule_layers"][0] | {"restrictions": restrictions}
+        body = {"schedule": {"id": schedule["id"], "time_zone": "UTC", "schedule_layers": [edited]}}
+        query = (("since", "2026-11-23T09:00:00Z"), ("until", "2026-11-24T09:00:00Z"))
+        reply = api.ask("POST", "/schedules/preview", body, query=query, ours=True)
+        assert reply.status == 200, reply.body
+        (change,) = reply.body["schedule"]["coverage_changes"] or [{"opens": [], "closes": []}]
+        return {word: [(one["start"], one["end"]) for one in change[word]] for word in ("opens", "closes")}
+
+    assert previewed(OFFICE) == {"opens": [], "closes": []}
+    assert previewed([]) == {"opens": [], "closes": [("2026-11-23T17:00:00Z", "2026-11-24T09:00:00Z")]}
+    later = [OFFICE[0] | {"start_time_of_day": "10:00:00"}]
+    assert previewed(later) == {
+        "opens": [("2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z")],
+        "closes": [("2026-11-23T17:00:00Z", "2026-11-23T18:00:00Z")],
+    }
+    assert asked(api, ("until", "2026-11-24T09:00:00Z"))["policies"][0]["covered_percentage"] == 33.33
+
+
+def test_an_edit_that_names_somebody_who_cannot_be_reached_opens_a_gap(api: Api) -> None:
+    reachable(api, ADA.id)
+    schedule = made(api, layer(ADA.id))
+    policy(api, "Shop", [Target("schedule", schedule["id"])])
+    edited = schedule["schedule_layers"][0] | {"users": [{"user": {"id": BO.id, "type": "user_reference"}}]}
+    body = {"schedule": {"id": schedule["id"], "time_zone": "UTC", "schedule_layers": [edited]}}
+    (change,) = api.ask("POST", "/schedules/preview", body, ours=True).body["schedule"]["coverage_changes"]
+    (opened,) = change["opens"]
+    assert [cause["words"] for cause in opened["causes"]] == ["Bo has no contact method that can be used"]
+
+
 def test_what_makes_no_sense_is_refused(api: Api) -> None:
     for query in (
         [("until", "2026-11-22T09:00:00Z")],

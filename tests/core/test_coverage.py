@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from tests.core.test_schedule import DAYTIME, START, layer, schedule
 from tocsin.base.times import Span
-from tocsin.core.coverage import WAIT_MOST, Double, Kind, People, Person, Reached, covered_share, doubles, gaps, prove
+from tocsin.core.coverage import (
+    WAIT_MOST,
+    Double,
+    Kind,
+    People,
+    Person,
+    Reached,
+    beyond,
+    covered_share,
+    doubles,
+    gaps,
+    prove,
+)
 from tocsin.core.escalation import Policy, Rule, Strategy, Target
 from tocsin.core.schedule import Entry, Holder, Override, Schedule, Stretch, final, timeline
 
@@ -147,6 +159,26 @@ def test_waiting_longer_than_the_longest_wait_counts_as_nobody() -> None:
     slow = [level("Ada", after=1440) for _ in range(8)]
     assert [one.is_gap for one in proven(policy(*slow, level("Bo")), {}, person("Ada", None))] == [True]
     assert [one.is_gap for one in proven(policy(*slow[:7], level("Bo")), {}, person("Ada", None))] == [False]
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), max_size=5)
+
+
+@given(SPANS, SPANS)
+def test_what_is_beyond_other_gaps_is_what_no_minute_of_them_covers(these: list[tuple[int, int]], those: list[tuple[int, int]]) -> None:
+    def apart(spans: list[tuple[int, int]]) -> list[Reached]:
+        found: list[Reached] = []
+        for start, length in sorted(spans):
+            if not found or START + start * MINUTE >= found[-1].end:
+                found.append(Reached(START + start * MINUTE, START + (start + length) * MINUTE, None))
+        return found
+
+    def minutes(found: Sequence[Reached]) -> set[datetime]:
+        return {START + at * MINUTE for at in range(30) for one in found if one.start <= START + at * MINUTE < one.end}
+
+    first, second = apart(these), apart(those)
+    assert minutes(beyond(first, second)) == minutes(first) - minutes(second)
+    assert all(before.end <= after.start for before, after in pairwise(beyond(first, second)))
 
 
 def test_somebody_on_two_schedules_at_once_is_found_for_just_that_time() -> None:

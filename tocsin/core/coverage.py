@@ -176,6 +176,25 @@ def gaps(reached: Iterable[Reached]) -> tuple[Reached, ...]:
     return tuple(one for one in reached if one.is_gap)
 
 
+def beyond(gaps_there: Sequence[Reached], others: Sequence[Reached]) -> tuple[Reached, ...]:
+    """The parts of these gaps that are in none of the others; both by start, none overlapping its neighbour."""
+    found: list[Reached] = []
+    at = 0
+    for gap in gaps_there:
+        start = gap.start
+        while at < len(others) and others[at].end <= start:
+            at += 1
+        number = at
+        while number < len(others) and others[number].start < gap.end:
+            if others[number].start > start:
+                found.append(replace(gap, start=start, end=others[number].start))
+            start = max(start, others[number].end)
+            number += 1
+        if start < gap.end:
+            found.append(replace(gap, start=start))
+    return tuple(found)
+
+
 def covered_share(reached: Sequence[Reached]) -> float:
     """How much of the proven time has somebody reached, in per cent."""
     whole = sum((one.end - one.start for one in reached), NOW)

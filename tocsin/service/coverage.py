@@ -26,6 +26,7 @@ from tocsin.store import outbox, policies
 from tocsin.store import people as store_people
 from tocsin.store import schedules as store_schedules
 from tocsin.store.db import Tx
+from tocsin.store.schedules import Loaded
 from tocsin.store.tables import schedules as schedule_tables
 from tocsin.store.tables import services as tables
 
@@ -97,20 +98,9 @@ def look(
     if span.end - span.start > SPAN_MOST:
         raise invalid_arguments(f"The range from since to until must be at most {WEEKS_MOST} weeks")
     chosen = _chosen(tx, actor, service_ids, policy_ids, team_ids)
-    loaded = policies.load(tx, chosen)
-    targets = {target for policy in loaded.values() for rule in policy.rules for target in rule.targets}
-    reach = Span(span.start, span.end + rules.WAIT_MOST)
-    known = store_schedules.load_many(tx, {target.id for target in targets if target.type != "user"}, reach)
-    lines = {id_: schedule.timeline(one.schedule, one.overrides, reach) for id_, one in known.items()}
-    seen = _seen(tx, actor, known)
-    names = {id_: one.schedule.name if id_ in seen else HIDDEN for id_, one in known.items()}
-    people = _people(tx, {target.id for target in targets if target.type == "user"} | _held(lines), span.start)
-    crew = rules.People(people.values())
+    proof = _proof(tx, actor, chosen, span)
     served = _services(tx, actor, chosen)
-    proven = [
-        PolicyCoverage(policy, tuple(served.get(id_, ())), rules.prove(policy, lines, crew, names, span))
-        for id_, policy in loaded.items()
-    ]
+    proven = [PolicyCoverage(proof.policies[id_], tuple(served.get(id_, ())), found) for id_, found in proof.reached.items()]
     entries = {
         id_: schedule.joined(
             (stretch.start, min(stretch.end, span.end), holder.user_id)
@@ -118,11 +108,65 @@ def look(
             if stretch.start < span.end
             for holder in stretch.holders
         )
-        for id_, line in lines.items()
-        if id_ in seen
+        for id_, line in proof.lines.items()
+        if id_ in proof.seen
     }
     proven.sort(key=lambda one: (one.covered_share, not one.weak, one.policy.name.casefold(), one.policy.id))
-    return Coverage(span, tuple(proven), rules.doubles(entries), {one.id: one.name for one in people.values()}, names)
+    return Coverage(span, tuple(proven), rules.doubles(entries), proof.user_names, proof.schedule_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an edit of a schedule would do to one policy: when nobody would be reached any more, and when somebody again."""
+
+    policy: Policy
+    opens: tuple[Reached, ...]
+    closes: tuple[Reached, ...]
+
+
+def would_change(tx: Tx, actor: Actor, edited: Loaded, span: Span) -> list[Change]:
+    """What keeping `edited` in the place of the schedule with its id would do to the policies that the actor may see."""
+    target = tables.policy_target.c
+    using = [row.policy_id for row in tx.rows(sa.select(target.policy_id).where(target.target_id == edited.schedule.id))]
+    chosen = _chosen(tx, actor, (), using, ()) if using else []
+    before = _proof(tx, actor, chosen, span)
+    after = _proof(tx, actor, chosen, span, edited)
+    changes = []
+    for id_, policy in before.policies.items():
+        were, will_be = rules.gaps(before.reached[id_]), rules.gaps(after.reached[id_])
+        change = Change(policy, rules.beyond(will_be, were), rules.beyond(were, will_be))
+        if change.opens or change.closes:
+            changes.append(change)
+    return sorted(changes, key=lambda change: (change.policy.name.casefold(), change.policy.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What was proven of some policies, and what it was proven from."""
+
+    policies: Mapping[str, Policy]
+    reached: Mapping[str, tuple[Reached, ...]]
+    lines: Mapping[str, Sequence[Stretch]]
+    seen: frozenset[str]
+    user_names: Mapping[str, str]
+    schedule_names: Mapping[str, str]
+
+
+def _proof(tx: Tx, actor: Actor, policy_ids: Collection[str], span: Span, edited: Loaded | None = None) -> _Proof:
+    """The proof for these policies; `edited` stands in the place of the schedule with its id."""
+    loaded = policies.load(tx, policy_ids)
+    targets = {target for policy in loaded.values() for rule in policy.rules for target in rule.targets}
+    reach = Span(span.start, span.end + rules.WAIT_MOST)
+    known = store_schedules.load_many(tx, {target.id for target in targets if target.type != "user"}, reach)
+    if edited is not None and edited.schedule.id in known:
+        known[edited.schedule.id] = edited
+    lines = {id_: schedule.timeline(one.schedule, one.overrides, reach) for id_, one in known.items()}
+    seen = _seen(tx, actor, known)
+    names = {id_: one.schedule.name if id_ in seen else HIDDEN for id_, one in known.items()}
+    people = _people(tx, {target.id for target in targets if target.type == "user"} | _held(lines), span.start)
+    crew = rules.People(people.values())
+    reached = {id_: rules.prove(policy, lines, crew, names, span) for id_, policy in loaded.items()}
+    return _Proof(loaded, reached, lines, seen, {one.id: one.name for one in people.values()}, names)
 
 
 def _seen(tx: Tx, actor: Actor, schedule_ids: Collection[str]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Coverage over the API: for each policy and its services when nobody would be reached, when only late or by another level, and why."""
 
-from datetime import timedelta, tzinfo
+from datetime import timedelta
 from typing import Final
 
 from tocsin.api.kernel import envelope
@@ -9,7 +9,6 @@ from tocsin.api.kernel.spec import Body, Report
 from tocsin.api.resources import schedules
 from tocsin.base import times
 from tocsin.base.times import Span
-from tocsin.core.coverage import Reached
 from tocsin.service import coverage as service
 
 UNASKED: Final = timedelta(weeks=4)
@@ -44,8 +43,8 @@ def coverage(call: Call) -> Body:
                 "escalation_policy": named("escalation_policy", one.policy.id, one.policy.name),
                 "services": [named("service", each.id, each.name) for each in one.services],
                 "covered_percentage": round(one.covered_share, 2),
-                "gaps": [_stretch(each, zone) for each in one.gaps],
-                "weak": [_stretch(each, zone) for each in one.weak],
+                "gaps": [schedules.reached(each, zone) for each in one.gaps],
+                "weak": [schedules.reached(each, zone) for each in one.weak],
             }
             for one in found.policies
         ],
@@ -57,18 +56,6 @@ def coverage(call: Call) -> Body:
                 "schedules": [named("schedule", id_, found.schedule_names[id_]) for id_ in one.schedule_ids],
             }
             for one in found.doubles
-        ],
-    }
-
-
-def _stretch(one: Reached, zone: tzinfo) -> Body:
-    """One stretch; `wait_seconds` is null when nobody is reached."""
-    return {
-        "start": times.iso(one.start, zone),
-        "end": times.iso(one.end, zone),
-        "wait_seconds": None if one.wait is None else int(one.wait.total_seconds()),
-        "causes": [
-            {"kind": cause.kind.value, "level": cause.level, "about": cause.about, "words": cause.words} for cause in one.causes
         ],
     }
 

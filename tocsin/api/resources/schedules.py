@@ -27,6 +27,7 @@ from tocsin.base import times
 from tocsin.base.errors import Refusal, invalid, invalid_arguments
 from tocsin.base.times import Span
 from tocsin.core import permission
+from tocsin.core.coverage import Reached
 from tocsin.core.permission import Thing
 from tocsin.core.rotation import DAY, Restriction
 from tocsin.core.schedule import (
@@ -45,6 +46,7 @@ from tocsin.core.schedule import (
     to_layers,
 )
 from tocsin.service import access
+from tocsin.service import coverage as coverages
 from tocsin.service import schedules as service
 from tocsin.service.schedules import AskedLayer, AskedOverride
 from tocsin.store import schedules as store
@@ -60,6 +62,8 @@ RANGE_LONGEST: Final = timedelta(days=3 * 366)
 """The longest range that is rendered of one schedule at once."""
 LIST_RANGE_LONGEST: Final = timedelta(days=100)
 """The longest range that a list renders of each of its schedules."""
+COVERAGE_LONGEST: Final = coverages.SPAN_MOST
+"""How far ahead a preview says what it would do to the coverage."""
 NEXT_WITHIN: Final = timedelta(days=90)
 """How far ahead somebody's next turn is looked for."""
 YEARS: Final = range(1970, 2200)
@@ -411,7 +415,9 @@ class _Unkept(msgspec.Struct):
 
 
 def preview(call: Call, body: ScheduleWrite) -> Body:
-    """What the schedule would be. With the id of one there is, also `changes`: when whom it would replace by whom (ours)."""
+    """What the schedule would be. With the id of one there is, also (ours) `changes`, when whom it would replace by whom, and
+    `coverage_changes`, when nobody would be reached any more by the policies on it, and when somebody again.
+    """
     row = access.find(call.tx, call.actor, "schedule", schedule, body.id) if body.id else None
     if row is None and body.time_zone is UNSET:
         raise invalid("Time zone cannot be empty")
@@ -424,8 +430,35 @@ def preview(call: Call, body: ScheduleWrite) -> Body:
     span = _range(call.query)
     (told,) = _bodies(call, [unkept], {unkept.id: loaded}, parts, span)
     if row is not None:
-        told["changes"] = _changes(call, loaded, span or Span(call.now, call.now + 2 * HALF_RANGE))
+        ahead = span or Span(call.now, call.now + 2 * HALF_RANGE)
+        told["changes"] = _changes(call, loaded, ahead)
+        told["coverage_changes"] = _coverage_changes(call, loaded, Span(ahead.start, min(ahead.end, ahead.start + COVERAGE_LONGEST)))
     return told
+
+
+def _coverage_changes(call: Call, loaded: Loaded, span: Span) -> list[Body]:
+    """For each policy on this schedule: when nobody would be reached any more, and when somebody would be again."""
+    zone = zone_asked_for(call.query, loaded.schedule.model.time_zone)
+    return [
+        {
+            "escalation_policy": envelope.reference(call.house, "escalation_policy", one.policy.id, one.policy.name),
+            "opens": [reached(gap, zone) for gap in one.opens],
+            "closes": [reached(gap, zone) for gap in one.closes],
+        }
+        for one in coverages.would_change(call.tx, call.actor, loaded, span)
+    ]
+
+
+def reached(one: Reached, zone: tzinfo) -> Body:
+    """A stretch of coverage; `wait_seconds` is null when nobody is reached (ours)."""
+    return {
+        "start": times.iso(one.start, zone),
+        "end": times.iso(one.end, zone),
+        "wait_seconds": None if one.wait is None else int(one.wait.total_seconds()),
+        "causes": [
+            {"kind": cause.kind.value, "level": cause.level, "about": cause.about, "words": cause.words} for cause in one.causes
+        ],
+    }
 
 
 def _changes(call: Call, loaded: Loaded, span: Span) -> list[Body]:
