@@ -1,8 +1,8 @@
 """What narrows and orders a list: searches, id lists, date ranges and `sort_by`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -10,6 +10,9 @@ from tocsin.api.kernel.call import Call, Query
 from tocsin.base.errors import Refusal, invalid_arguments
 from tocsin.base.times import Span
 from tocsin.store import dialect
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+"""There is no date before this one."""
 
 Filter = Callable[[Call, Sequence[str]], sa.ColumnElement[bool]]
 """From the values a query parameter has to a condition."""
@@ -60,7 +63,7 @@ def since_until(
         return None
     since, until = _instant(query, "since", 2004), _instant(query, "until", 2005)
     until = until or now
-    since = since or until - default
+    since = since or until - min(default, until - EARLIEST)
     if since > until:
         raise invalid_arguments("since must be before until (which is now, if it is not given)")
     if longest is not None and until - since > longest:
