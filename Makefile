@@ -74,6 +74,12 @@ migration: setup ## Write a migration from the difference between the tables and
 	@test -n "$(NAME)" || { echo 'make migration NAME="what changed"' >&2; exit 2; }
 	@$(BIN)/python scripts/migration.py "$(NAME)"
 
+readme: $(VENV)/.ready ## Write into README.md which of PagerDuty's operations are served now
+	@$(BIN)/python -m scripts.readme
+
+pictures: setup ## Take the pictures of docs/pictures anew, from a demo of their own; needs Chromium
+	@$(BIN)/python scripts/pictures.py
+
 pin: $(VENV)/.ready ## Pin every dependency anew to the newest version, with hashes
 	@bash scripts/pin.sh
 
@@ -84,4 +90,4 @@ clean: ## Remove everything that was made here, except databases in ./var
 	@rm -rf $(VENV) .venv5 node_modules $(VENDOR) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup system demo test check both promises sim mutants bench compat migration pin format clean
+.PHONY: help setup system demo test check both promises sim mutants bench compat migration readme pictures pin format clean

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from scripts import readme
 from tests.house.tree import ROOT, files, name_of, text
 from tocsin.app import cli, settings
 
@@ -52,6 +53,17 @@ def test_every_link_between_documents_leads_somewhere():
 
 def test_the_page_of_settings_is_the_one_the_settings_write():
     assert text(ROOT / "docs/SETTINGS.md") == settings.documentation(), "tocsin settings --markdown > docs/SETTINGS.md"
+
+
+def test_the_readme_says_which_operations_are_served_now():
+    page = text(ROOT / "README.md")
+    assert page == readme.filled(page), "make readme"
+
+
+def test_every_picture_that_a_page_shows_is_taken_by_our_own_script():
+    script = text(ROOT / "scripts/pictures.py")
+    wrong = [file.name for file in (ROOT / "docs/pictures").glob("*.png") if f'"{file.stem}"' not in script]
+    assert wrong == []
 
 
 def commands(group: click.Group, before: str = "tocsin") -> list[tuple[str, click.Command]]:
