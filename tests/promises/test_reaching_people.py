@@ -75,6 +75,18 @@ def test_a_snooze_keeps_quiet_and_comes_back(world: World):
     assert world.only().status == "triggered"
 
 
+def test_a_snooze_comes_back_in_time_although_somebody_else_acknowledges_meanwhile(world: World):
+    ada, bo = world.person("Ada"), world.person("Bo")
+    world.send(world.service(world.policy((30, [ada]))))
+    world.settle()
+    world.desk(lambda desk: desk.snooze(world.only().id, user(ada, "Ada"), "website", 3600))
+    world.forward(minutes=10)
+    world.desk(lambda desk: desk.acknowledge(world.only().id, user(bo, "Bo"), "website"))
+    world.forward(minutes=55)
+    assert world.only().status == "triggered"
+    assert sorted(world.told()[1:]) == [("Ada", 60), ("Bo", 60)]
+
+
 def test_raising_the_urgency_pages_by_the_other_rules_and_starts_the_clock(world: World):
     ada = world.person("Ada", "webhook", "email", rules={"high": [("webhook", 0)], "low": [("email", 0)]})
     bo = world.person("Bo")

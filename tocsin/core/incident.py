@@ -647,6 +647,8 @@ def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Dec
         return _nothing("already acknowledged")
     reason = f"acknowledged by {agent.summary}"
     event = _acknowledged(incident, user_ids, command.rules, now, agent, command.channel, reason)
+    if incident.is_snoozed:  # somebody joining in does not undo what was promised: it comes back when it was to
+        event = replace(event, unacknowledge_at=incident.unacknowledge_at)
     return Decision(reason, (event,), (DropPages(None, reason),))
 
 
@@ -940,8 +942,8 @@ def pending(incident: Incident) -> dict[Timer, datetime]:
     if not incident.is_open:
         return {}
     times = {
-        Timer.ESCALATE: incident.escalate_at if incident.status is Status.TRIGGERED else None,
-        Timer.UNACKNOWLEDGE: incident.unacknowledge_at if incident.status is Status.ACKNOWLEDGED else None,
+        Timer.ESCALATE: incident.escalate_at,
+        Timer.UNACKNOWLEDGE: incident.unacknowledge_at,
         Timer.RESOLVE: incident.resolve_at,
     }
     return {timer: at for timer, at in times.items() if at is not None}
@@ -1001,7 +1003,6 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
                 "acknowledgements": (*incident.acknowledgements, Acknowledgement(event.agent, event.at)),
                 "unacknowledge_at": event.unacknowledge_at,
                 "escalate_at": None,
-                "is_snoozed": False,
                 "nobody_reason": None if event.user_ids else incident.nobody_reason,
             }
         case happened.Unacknowledged():
