@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import uvloop
 
 from tocsin.api.gate import Gate, RsgiApp
+from tocsin.api.patience import Patience
 from tocsin.app import http
 from tocsin.base.clock import Clock, system_clock
 from tocsin.service.ingest import Ingest
@@ -119,6 +120,7 @@ def served(
     edge: RsgiApp = nowhere,
     clock: Clock = system_clock,
     certificate: http.Listener | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Served]:
     """The gate on a free port, until the block ends. With `certificate`, that TLS listener too."""
     port, ready = free_port(), threading.Event()
@@ -130,7 +132,7 @@ def served(
         held["stop"], held["loop"] = asyncio.Event(), asyncio.get_running_loop()
         await ingest.start()
         try:
-            gate = Gate(ingest, edge, chance=chance)
+            gate = Gate(ingest, edge, chance=chance, patience=patience)
             listeners = [http.Listener("127.0.0.1", port), *([certificate] if certificate else [])]
             await http.serve(gate, listeners, held["stop"], on_ready=ready.set)
         finally:

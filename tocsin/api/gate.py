@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tocsin.api.patience import TOO_SLOW, Patience
 from tocsin.base import ids
 from tocsin.base.errors import Refusal
 from tocsin.inbound import change_events, events_v1, events_v2
@@ -64,7 +65,8 @@ class _Turned(Exception):
 class Gate:
     """One RSGI application: events are taken here, everything else is passed to `edge`."""
 
-    def __init__(self, ingest: Ingest, edge: RsgiApp, *, chance: Random) -> None:
+    def __init__(self, ingest: Ingest, edge: RsgiApp, *, chance: Random, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience(_refusal("request timeout", TOO_SLOW, "Nothing was kept"))
         self._ingest = ingest
         self._edge = edge
         self._chance = chance
@@ -91,7 +93,7 @@ class Gate:
             else:
                 status, answer = (
                     400,
-                    _refusal(tongue.unrecognized, "Event object format is unrecognized", *refused.errors),
+                    _refusal(tongue.unrecognized, "Event object format is unrecognized", *refused.errors, *_packed(scope)),
                 )
             self._ingest.count_refused(reader.name if reader else "unknown", refused.errors)
         except _Turned as turned:
@@ -113,7 +115,11 @@ class Gate:
             raise _Turned(405, "method not allowed", "Events are sent with POST", f"{scope.method} is not allowed here")
         if reader is None:
             raise _Turned(404, "not found", "There is no such way in", f"After the key comes one of: {_WAYS_IN}")
-        body = await _body(scope, proto, reader.most)
+        waiting = self._patience.begin(proto)
+        try:
+            body = await _body(scope, proto, reader.most)
+        finally:
+            self._patience.end(waiting)
         settings: Mapping[str, Any] = {}
         if routing_key and tongue is _V2 and reader is not events_v2.READER:
             way = await self._ingest.way(routing_key)
@@ -146,6 +152,12 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def _refusal(status: str, message: str, *errors: str) -> bytes:
     return _encode({"status": status, "message": message, "errors": list(errors)})
+
+
+def _packed(scope: Any) -> list[str]:
+    """What to say of a body that came packed."""
+    packed = scope.headers.get("content-encoding")
+    return [f"Content-Encoding {packed[:40]} is not understood here: send the body as it is"] if packed else []
 
 
 _WAYS_IN: Final = ", ".join(["enqueue", *(reader.name for reader in READERS)])

@@ -22,6 +22,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp, Message
 
 from tocsin.api.gate import RsgiApp
+from tocsin.api.patience import TOO_SLOW, Patience
 from tocsin.base import json
 
 MAX_EDGE_BODY: Final = 8 * 1024 * 1024
@@ -158,18 +159,19 @@ async def _listening(listeners: Sequence[Listener], tasks: Sequence[asyncio.Futu
 # ------------------------------------------------------------------------------------------- RSGI outside, ASGI inside
 
 
-def as_rsgi(app: ASGIApp, stopping: Stopping) -> RsgiApp:
+def as_rsgi(app: ASGIApp, stopping: Stopping, *, patience: Patience | None = None) -> RsgiApp:
     """An RSGI application that runs an ASGI one: whole answers in one piece, streams piece by piece.
 
     A body larger than `MAX_EDGE_BODY` is answered with 413. A client that hangs up, and `stopping`, both reach the
-    application as `http.disconnect`, which ends a stream.
+    application as `http.disconnect`, which ends a stream. A body that does not arrive is answered with 408.
     """
+    waiting = patience or Patience(_error(408, TOO_SLOW))
 
     async def run(scope: Any, proto: Any) -> None:
         if scope.proto != "http":
             proto.close(403)
             return
-        exchange = _Exchange(scope, proto, stopping)
+        exchange = _Exchange(scope, proto, stopping, waiting)
         said = scope.headers.get("content-length")
         if said is not None and said.isdigit() and int(said) > MAX_EDGE_BODY:
             exchange.refuse_size()
@@ -190,6 +192,10 @@ def as_rsgi(app: ASGIApp, stopping: Stopping) -> RsgiApp:
     return run
 
 
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+"""What of a query is left as it came; anything else that a client sends unquoted is quoted."""
+
+
 class _TooLarge(Exception):
     pass
 
@@ -197,8 +203,10 @@ class _TooLarge(Exception):
 class _Exchange:
     """One request and its answer, in ASGI's words."""
 
-    def __init__(self, scope: Any, proto: Any, stopping: Stopping) -> None:
+    def __init__(self, scope: Any, proto: Any, stopping: Stopping, patience: Patience) -> None:
         self._proto = proto
+        self._patience = patience
+        self._reads: int | None = None
         self._stopping = stopping
         self._pieces = proto.__aiter__()
         self._received = 0
@@ -220,7 +228,7 @@ class _Exchange:
             "scheme": scope.scheme,
             "path": scope.path,
             "raw_path": quote(scope.path, safe="/:@!$&'()*+,;=~").encode(),  # the server has decoded it already
-            "query_string": scope.query_string.encode("latin-1"),
+            "query_string": quote(scope.query_string, safe=_PRINTABLE).encode("ascii"),
             "root_path": "",
             "headers": headers,
             "client": _host_and_port(scope.client),
@@ -230,11 +238,14 @@ class _Exchange:
 
     async def receive(self) -> Message:
         if not self._is_body_over:
+            if self._reads is None:
+                self._reads = self._patience.begin(self._proto)
             try:
                 # Not `async for`: it would ask for the iterator again, which is refused.
                 piece = await self._pieces.__anext__()
             except StopAsyncIteration:
                 self._is_body_over = True
+                self._stop_waiting()
                 return {"type": "http.request", "body": b"", "more_body": False}
             self._received += len(piece)
             if self._received > MAX_EDGE_BODY:
@@ -286,12 +297,21 @@ class _Exchange:
         """A last answer, unless there was one already."""
         if not self._is_answered:
             self._is_answered = True
-            body: dict[str, Any] = {"error": {"message": error, "code": 2000 if status == 500 else 2001, "errors": []}}
-            self._proto.response_bytes(status, [("content-type", "application/json")], json.encode(body))
+            self._proto.response_bytes(status, [("content-type", "application/json")], _error(status, error))
+
+    def _stop_waiting(self) -> None:
+        if self._reads is not None:
+            self._patience.end(self._reads)
 
     def close(self) -> None:
+        self._stop_waiting()
         if self._gone is not None:
             self._gone.cancel()
+
+
+def _error(status: int, words: str) -> bytes:
+    body: dict[str, Any] = {"error": {"message": words, "code": 2000 if status == 500 else 2001, "errors": []}}
+    return json.encode(body)
 
 
 def _host_and_port(address: str) -> tuple[str, int] | None:

@@ -187,7 +187,9 @@ class Call:
         try:
             value = json.decode(self.request.body)
         except (ValueError, UnicodeDecodeError) as error:
-            raise invalid("params must be a Hash", f"The body is not JSON: {error}") from error
+            packed = self.request.headers.get("content-encoding")
+            more = [f"Content-Encoding {packed[:40]} is not understood here: send the body as it is"] if packed else []
+            raise invalid("params must be a Hash", f"The body is not JSON: {error}", *more) from error
         if not isinstance(value, dict):
             raise invalid("params must be a Hash")
         if json.depth(value) > json.MAX_DEPTH:
