@@ -1,6 +1,7 @@
 """The proof of who is reached: gaps, late and empty levels, round robins, people at two places; and a second opinion by the minute."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -135,6 +136,25 @@ def test_of_a_round_robin_the_worst_turn_is_told() -> None:
     found = proven(policy(level("Ada", "Bo", "Cy", after=10, ring=True)), {}, person("Ada", None), person("Bo", None))
     assert told(found) == ["01 00:00 08 00:00 20"]
     assert told(proven(policy(level("Ada", "Bo", ring=True)), {})) == ["01 00:00 08 00:00 0"]
+
+
+def test_the_worst_turn_need_not_be_the_first_of_the_ring() -> None:
+    mute = [person(name, None) for name in ("Ada", "Bo", "Dee")]
+    assert told(proven(policy(level("Ada", "Cy", "Bo", "Dee", after=10, ring=True)), {}, *mute)) == ["01 00:00 08 00:00 30"]
+
+
+def test_when_the_holder_has_left_the_ring_any_of_it_may_be_next() -> None:
+    mute = [person(name, None) for name in ("Ada", "Bo", "Cy")]
+    first = replace(layer("first", "Ada"), end=START + 5 * MINUTE)
+    rota = {"rota": schedule(first, layer("then", "Dee", start=START + 5 * MINUTE))}
+    ring = policy(level("@rota", "Bo", "Cy", after=10, ring=True))
+    found = proven(ring, rota, *mute, person("Dee"), span=Span(START, START + 10 * MINUTE))
+    assert told(found) == ["01 00:00 01 00:05 nobody", "01 00:05 01 00:10 20"]
+
+
+def test_a_page_that_leaves_as_the_level_ends_is_not_counted_on() -> None:
+    found = proven(policy(level("Ada", after=45), level("Bo")), {}, person("Ada", 45 * MINUTE), person("Bo", None))
+    assert [one.is_gap for one in found] == [True]
 
 
 def test_a_long_ladder_of_rings_that_reach_nobody_is_proven_quickly() -> None:
