@@ -55,13 +55,15 @@ async def fine(_request: web.Request) -> web.StreamResponse:
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+        "64:ff9b:1::7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1", "fec0::1", "192.88.99.1", "2606:4700::5efe:7f00:1", "5f00::1",
+        "3fff::1", "2001:0:7f00:1::1", "198.18.0.1", "240.0.0.1", "100::1",
     ],
 )  # fmt: skip
 def test_private_and_special_addresses_are_refused(address: str):
     assert why_forbidden(address, ()) is not None
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"])
 def test_public_addresses_are_called(address: str):
     assert why_forbidden(address, ()) is None
 
@@ -112,6 +114,30 @@ def test_a_redirect_that_repeats_the_post_is_followed_with_its_body():
 
     answer = served(twice, lambda port: posted(f"http://127.0.0.1:{port}/a", LOOPBACK))
     assert answer.body == b"POST {}"
+
+
+def test_a_redirect_to_another_origin_is_not_told_what_was_meant_for_the_first():
+    heard: list[dict[str, str]] = []
+
+    async def onward(request: web.Request) -> web.StreamResponse:
+        heard.append({name.lower(): value for name, value in request.headers.items()})
+        if len(heard) < 2:
+            return web.Response(status=307, headers={"Location": f"http://localhost:{request.url.port}/other"})
+        return web.Response()
+
+    async def ask(port: int) -> Answer:
+        outside = Outside(allowed=LOOPBACK)
+        headers = {"Authorization": "Bearer a", "X-Api-Key": "b", "Cookie": "c", "X-PagerDuty-Signature": "v1=d", "Content-Type": "e/f"}
+        try:
+            return await outside.request("POST", f"http://127.0.0.1:{port}/", headers=headers)
+        finally:
+            await outside.close()
+
+    assert served(onward, ask).status == 200
+    first, second = heard
+    assert {"authorization", "x-api-key", "cookie"} <= first.keys()
+    assert not {"authorization", "x-api-key", "cookie"} & second.keys()
+    assert second["x-pagerduty-signature"] == "v1=d"
 
 
 def test_a_redirect_that_would_become_a_get_is_an_answer_and_not_followed():

@@ -30,10 +30,21 @@ CONNECT_SECONDS: Final = 5.0
 RETRIED: Final = frozenset({408, 409, 425, 429})
 """Client errors that may pass; with every 5xx they are worth another try. All other 4xx are refusals for good."""
 
+CARRIED_ON: Final = frozenset({"content-type", "idempotency-key", "x-tocsin-signature", "x-pagerduty-signature", "x-webhook-id"})
+"""Headers that a redirect to another origin may be told too: they are of use only to who knows the secret."""
+
 Network = IPv4Network | IPv6Network
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-_CARRIER_NAT: Final = ipaddress.ip_network("100.64.0.0/10")
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in ("100.64.0.0/10", "192.88.99.0/24", "3fff::/20")  # carriers' NAT, 6to4 relays, documentation
+)
+"""Special networks that the standard library of some Python versions takes for public ones."""
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""Where IPv6's public addresses are; outside of it are old and local forms that lead inwards (NAT64 of one's own, `::a.b.c.d`)."""
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
+"""The third quarter of an IPv6 address that carries an IPv4 address in its last one."""
 
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
@@ -87,11 +98,13 @@ def why_forbidden(address: str, allowed: Sequence[Network]) -> str | None:
             return why_forbidden(str(ip.ipv4_mapped), allowed)
         if ip.sixtofour is not None:
             return why_forbidden(str(ip.sixtofour), allowed)
-        if ip in _NAT64:
+        if ip in _NAT64 or (int(ip) >> 32) & 0xFFFF_FFFF in _ISATAP:
             return why_forbidden(str(ipaddress.ip_address(int(ip) & 0xFFFF_FFFF)), allowed)
     if any(ip.version == network.version and ip in network for network in allowed):
         return None
-    if ip.is_global and not ip.is_multicast and ip not in _CARRIER_NAT:
+    is_special = any(ip.version == network.version and ip in network for network in _SPECIAL)
+    is_local = isinstance(ip, IPv6Address) and ip not in _UNICAST
+    if ip.is_global and not (ip.is_multicast or is_special or is_local):
         return None
     return f"{ip} is a private or special address; an administrator can allow its network in the settings"
 
@@ -157,8 +170,8 @@ class Outside:
                 return answer
             target = urljoin(url, onward)
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
-                # Another origin is not told what was meant for the first one.
-                sent = {name: value for name, value in sent.items() if name.lower() not in {"authorization", "cookie"}}
+                # Another origin is not told what was meant for the first one: keys stand in headers of any name.
+                sent = {name: value for name, value in sent.items() if name.lower() in CARRIED_ON}
             url = target
         raise Forbidden(f"more than {REDIRECTS_MAX} redirects")
 
