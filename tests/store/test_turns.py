@@ -19,7 +19,8 @@ def _queue_up(turns: Turns, served: list[str], name: str, *, first: bool) -> thr
 
 
 def test_accepting_goes_first_and_lets_another_go_between():
-    turns, served = Turns(), []
+    turns = Turns()
+    served: list[str] = []
     turns.acquire()
     asked = [("engine 1", False), ("engine 2", False), ("accept 1", True), ("accept 2", True)]
     threads = [_queue_up(turns, served, name, first=first) for name, first in asked]
