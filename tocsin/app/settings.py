@@ -8,6 +8,7 @@ Laws:
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -88,7 +89,7 @@ def url(raw: str) -> str:
 
 def database(raw: str) -> str:
     """Only a database that several processes may share is told; the one in a file belongs to the data folder."""
-    if not raw.startswith(("postgresql://", "postgres://")):
+    if not re.match(r"postgres(ql)?(\+\w+)?://", raw):
         raise ValueError("must begin with postgresql://. Without it the data is kept in a file in TOCSIN_DATA")
     return raw
 
