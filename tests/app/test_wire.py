@@ -37,6 +37,13 @@ def test_two_servers_do_not_share_one_folder(tmp_path):
         pass
 
 
+def test_a_disk_that_is_nearly_full_is_said_where_it_matters(tmp_path):
+    here = {"TOCSIN_DATA": str(tmp_path)}
+    assert wire.short_of_room(read(here), least=0) == ""
+    assert "make room" in wire.short_of_room(read(here), least=1 << 60)
+    assert wire.short_of_room(read({**here, "TOCSIN_DATABASE": "postgresql://db/tocsin"}), least=1 << 60) == ""
+
+
 def test_the_courier_is_told_what_the_settings_say():
     told = wire.delivery(
         read(

@@ -26,12 +26,12 @@ def healthz() -> Answer:
 
 
 def readyz(db: Database, now: datetime, failing: Callable[[], dict[str, str]]) -> Answer:
-    """200 when the database answers, nothing waits too long and no pass is failing; else 503 with what is wrong.
+    """200 when the database answers, nothing waits too long and nothing else fails; else 503 with what is wrong.
 
-    failing  name of a failing pass → its last error
+    failing  what else is wrong with this process → in which way
     """
     taken = vitals.take(db, now)
-    complaints = [*taken.complaints, *(f"the {name} pass is failing: {error}" for name, error in failing().items())]
+    complaints = [*taken.complaints, *(f"{what}: {how}" for what, how in failing().items())]
     body = {"status": "not ready" if complaints else "ready", "complaints": complaints}
     return (503 if complaints else 200), "application/json", json.encode(body)
 

@@ -8,6 +8,7 @@ Laws:
 
 import asyncio
 import fcntl
+import shutil
 import signal
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ _log = structlog.get_logger("tocsin.app")
 HEALTH: Final = ("/healthz", "/readyz", "/metrics")
 TLS_FOLDER: Final = "tls"
 """Where in the data folder certificates are kept."""
+ROOM_LEAST: Final = 64 << 20
+"""Bytes free on the disk of a database in a file, below which this process is not ready: soon nothing can be kept."""
 
 
 def make_table() -> Table:
@@ -256,7 +259,7 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
         premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
         chance=premises.dice, allowed_networks=settings.allow_private,
     )  # fmt: skip
-    failing = partial(_failing, engine)
+    failing = partial(_failing, engine, settings)
     served = listeners(settings, premises.clock())
     app: RsgiApp | Gate = (
         http.as_rsgi(make_health(premises, failing), stopping)
@@ -284,8 +287,18 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
             _log.warning("webhooks under way were not recorded in time; they are sent again after the next start, under the same ids")
 
 
-def _failing(engine: Engine) -> dict[str, str]:
-    return {name: health.last_error for name, health in engine.health.items() if health.last_error}
+def _failing(engine: Engine, settings: Settings) -> dict[str, str]:
+    """What is wrong with this process, and in which way: passes that fail, and a disk too full to keep events."""
+    found = {f"the {name} pass is failing": health.last_error for name, health in engine.health.items() if health.last_error}
+    if trouble := short_of_room(settings):
+        found["the disk is full, or nearly"] = trouble
+    return found
+
+
+def short_of_room(settings: Settings, least: int = ROOM_LEAST) -> str:
+    """Where events are kept in the data folder: that fewer than `least` bytes are free there, in words; empty when all is well."""
+    free = shutil.disk_usage(settings.data).free
+    return "" if settings.database or free >= least else f"{free >> 20} MiB are free: make room, or events are refused"
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
