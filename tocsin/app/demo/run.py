@@ -251,7 +251,8 @@ Three things to try:
        curl {trusting}{base_url}/v2/enqueue -H 'Content-Type: application/json' -d '{{
          "routing_key": "{key}", "event_action": "trigger", "dedup_key": "mine",
          "payload": {{"summary": "Nobody can pay", "source": "me", "severity": "critical"}}}}'
-  3. See the page arrive at {sinks.url}, and answer the SMS or the call there: 4 acknowledges, 6 resolves.
+  3. See the pages arrive at {sinks.url}: mail and webhook at once, an SMS after two minutes, a call after
+     five, unless somebody was quicker. Acknowledge from the mail, or answer the SMS or the call: 4 acknowledges, 6 resolves.
 
 Ctrl-C stops it.
 """
