@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from tocsin.base.errors import Refusal
 from tocsin.store.db import Database
 
 LOOK_EVERY = 2.0
@@ -62,7 +63,11 @@ async def _swaps(look: Look, pulse: Pulse) -> AsyncIterator[str]:
             fingerprint, render = seen
             if fingerprint != shown or not sent:
                 shown = fingerprint
-                html = await run_in_threadpool(render)
+                try:
+                    html = await run_in_threadpool(render)
+                except Refusal:  # the viewer may not see it (any more), or it is gone: the page itself says so when loaded again
+                    yield "event: signed-out\ndata: -\n\n"
+                    return
                 digest = hashlib.blake2s(html.encode()).hexdigest()
                 if digest != sent:
                     sent, silent = digest, 0.0

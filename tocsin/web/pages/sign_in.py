@@ -44,6 +44,9 @@ def sign_in(visit: Visit) -> Response:
         except Refusal as refusal:
             problem, status = refusal.message, refusal.status
         else:
+            if visit.session is not None:  # this browser had one already: it ends
+                with front.db.write() as tx:
+                    sessions.sign_out(tx, visit.session)
             response = visit.go(_after(visit))
             visit.cookies.keep_session(response, opened.token, front.settings.lifetimes)
             return response
