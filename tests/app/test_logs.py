@@ -46,7 +46,7 @@ def test_what_opens_something_is_masked_in_every_line_and_trace(style: str):
     logs.set_up("info", style, out)
     secret = "s3cr3t-0123456789abcdef"
     lines = (
-        f"GET /act/{secret}.{secret} failed", f"GET /app/welcome/{secret} failed", f"POST /integration/{secret}/generic failed",
+        f"GET /act/{secret}.{secret} failed", f"GET /calendars/users/PADA001/{secret}.ics failed", f"GET /app/welcome/{secret} failed", f"POST /integration/{secret}/generic failed",
         f"authorization: Token token={secret}", f'authorization: Token token="{secret}"', f"Bearer {secret}",
         f'{{"routing_key": "{secret}"}}', f"service_key={secret}",
     )  # fmt: skip

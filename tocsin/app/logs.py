@@ -18,7 +18,7 @@ QUIET: Final = ("alembic", "aiosmtplib", "asyncio", "httpx", "httpcore", "_grani
 """Libraries that tell more than anybody asks: their warnings and errors are kept."""
 
 _SECRETS: Final = re.compile(
-    r"(?i)(/(?:act|welcome|integration|x-ere)/|token\s*=\s*\"?|bearer\s+|(?:routing|service|integration)_key\W{1,5})[\w.~%+/=-]{8,}"
+    r"(?i)(/(?:act|welcome|integration|x-ere)/|/calendars/\w+/\w+/|token\s*=\s*\"?|bearer\s+|(?:routing|service|integration)_key\W{1,5})[\w.~%+/=-]{8,}"
 )
 """What comes after these words opens something: links that act, keys in addresses, headers and bodies."""
 
