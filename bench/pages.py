@@ -37,7 +37,7 @@ from tocsin.store.tables import engine, people
 
 PEOPLE: Final = 200
 SERVICES: Final = 50
-CONNECTIONS: Final = 32
+CONNECTIONS: Final = 128
 BURST: Final = 5_000
 IDLE_SAMPLES: Final = 200
 WAIT_SECONDS: Final = 300.0
