@@ -219,15 +219,17 @@ def test_every_operation_is_served_or_known_to_be_missing(shell):
     assert not any(one["served"] for one in missing)
 
 
-def test_nobody_is_on_call_where_there_is_no_policy(installed):
-    assert installed.json("oncall") == []
+def test_from_the_start_there_is_a_policy_that_pages_the_owner(installed):
+    (policy,) = installed.json("oncall")
+    assert policy["name"] == "Default"
+    assert [[person["name"] for person in level["people"]] for level in policy["levels"]] == [["Ada"]]
     assert "no escalation policy" in installed("oncall", "--policy", "night", code=1).stderr
 
 
 def test_coverage_is_proven_from_now_on(installed):
-    assert "There are no escalation policies." in installed("coverage").output
+    assert "Default" in installed("coverage").output
     found = installed.json("coverage", "--weeks", "2")
-    assert (found["policies"], found["doubles"]) == ([], [])
+    assert ([one["policy"]["name"] for one in found["policies"]], found["doubles"]) == (["Default"], [])
     assert set(found["span"]) == {"start", "end"}
 
 

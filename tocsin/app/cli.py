@@ -29,8 +29,9 @@ from tocsin.base import ids, json
 from tocsin.base.errors import Refusal
 from tocsin.base.times import Span
 from tocsin.core import explain as reasons
+from tocsin.core.escalation import Rule, Target
 from tocsin.core.permission import HOUSE
-from tocsin.service import account, people
+from tocsin.service import account, people, policies
 from tocsin.service import coverage as proving
 from tocsin.service import explain as explaining
 from tocsin.service.audit import Deed
@@ -42,6 +43,9 @@ NOT_READY: Final = 4
 TO_MEND: Final = 5
 
 PASSWORD_LENGTH: Final = 20
+FIRST_POLICY: Final = "Default"
+"""The escalation policy that `init` makes, so that a service can be made at once; PagerDuty's new accounts have it too."""
+FIRST_DELAY_MINUTES: Final = 30
 SEND_SECONDS: Final = 10.0
 """How long `send` waits for an answer."""
 
@@ -142,7 +146,7 @@ def init(email: str | None, name: str, account_name: str, time_zone: str, passwo
 def _first_owner(
     premises: Premises, email: str, name: str, account_name: str, time_zone: str, password_file: Path | None
 ) -> dict[str, str]:
-    """Make the account and its owner; their address, password (when it was made here) and first key."""
+    """Make the account, its owner and a policy that pages them; their address, password (when it was made here) and first key."""
     password = password_file.read_text(encoding="utf-8").strip() if password_file else ids.token(premises.chance, PASSWORD_LENGTH)
     deed = _deed(premises)
     with premises.db.write() as tx:
@@ -150,6 +154,8 @@ def _first_owner(
             tx, deed, name=account_name, subdomain="tocsin", owner_name=name, owner_email=email, password=password, time_zone=time_zone
         )
         key = people.create_key(tx, deed, premises.seals, label="first key", user_id=owner_id)
+        rule = Rule(ids.object_id(deed.chance), FIRST_DELAY_MINUTES, (Target("user", owner_id),))
+        policies.create_policy(tx, deed, name=FIRST_POLICY, description="Pages the owner, until it is said who else", rules=[rule])
         account.attest(tx, premises.seals)
     return {"e-mail": email, **({} if password_file else {"password": password}), "API key": key.text}
 
