@@ -3,7 +3,7 @@
 from typing import Final
 
 from tocsin.channels import twilio
-from tocsin.channels.spec import Ability, Channel, Field, Limits, Means, Outcome, Parcel
+from tocsin.channels.spec import Ability, Channel, Limits, Means, Outcome, Parcel
 
 LIMITS: Final = Limits(concurrency=16, bundle_seconds=10)
 HOW_TO_ANSWER: Final = " Reply 4 to ack, 6 to resolve"
@@ -27,10 +27,7 @@ def text(parcel: Parcel) -> str:
 CHANNEL: Final = Channel(
     kind="sms",
     label="SMS",
-    fields=(
-        Field("country_code", "Country code", "1", "number"),
-        Field("address", "Telephone number", "digits only, without the country code", "phone"),
-    ),
+    fields=twilio.FIELDS,
     send=send,
     check=twilio.check,
     limits=LIMITS,

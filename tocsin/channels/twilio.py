@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from tocsin.base import json
 from tocsin.channels.http import Answer, Forbidden, Unreachable
-from tocsin.channels.spec import Accepted, Means, NotNow, Outcome, Parcel, Refused
+from tocsin.channels.spec import Accepted, Field, Means, NotNow, Outcome, Parcel, Refused
 
 SMS_PATH: Final = "/callbacks/twilio/sms"
 VOICE_PATH: Final = "/callbacks/twilio/voice"
@@ -88,6 +88,13 @@ def signature(url: str, form: Sequence[tuple[str, str]], token: str) -> str:
 def is_genuine(url: str, form: Sequence[tuple[str, str]], token: str, claimed: str) -> bool:
     """Whether the provider that shares `token` with us posted this form to this address of ours."""
     return bool(claimed) and hmac.compare_digest(signature(url, form, token).encode(), claimed.encode())
+
+
+FIELDS: Final = (
+    Field("country_code", "Country code", "1", "number"),
+    Field("address", "Telephone number", "digits only, without the country code", "phone"),
+)
+"""What a contact method asks for that is a telephone number."""
 
 
 def check(address: str, country_code: int | None, _fields: Mapping[str, Any]) -> list[str]:

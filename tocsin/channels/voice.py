@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from tocsin.channels import twilio
-from tocsin.channels.spec import Ability, Channel, Field, Limits, Means, Outcome, Parcel, Refused
+from tocsin.channels.spec import Ability, Channel, Limits, Means, Outcome, Parcel, Refused
 
 LIMITS: Final = Limits(concurrency=16, bundle_seconds=30)
 RING_SECONDS: Final = 40
@@ -58,10 +58,7 @@ def _document(inside: str) -> str:
 CHANNEL: Final = Channel(
     kind="phone",
     label="Phone",
-    fields=(
-        Field("country_code", "Country code", "1", "number"),
-        Field("address", "Telephone number", "digits only, without the country code", "phone"),
-    ),
+    fields=twilio.FIELDS,
     send=send,
     check=twilio.check,
     limits=LIMITS,
