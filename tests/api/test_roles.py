@@ -79,9 +79,9 @@ def new(api: Api, path: str, wrapper: str, **fields: Any) -> dict[str, Any]:
     return made
 
 
-@pytest.fixture(scope="module")
-def play(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Seals) -> Iterator[Play]:
-    path = tmp_path_factory.mktemp("roles") / "tocsin.db"
+@contextmanager
+def played(path: Path, empty_sqlite: Path, seals: Seals) -> Iterator[Play]:
+    """A company in a database of its own at `path`."""
     path.write_bytes(empty_sqlite.read_bytes())
     db = Database(f"sqlite:///{path}", pool_size=2)
     house = House(db=db, seals=seals, chance=Random(7), base_url="https://tocsin.example.org")
@@ -90,6 +90,12 @@ def play(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Se
     undoing: Any = Rehearsal(db)
     yield Play(replace(api, house=replace(house, db=undoing)), things)
     db.close()
+
+
+@pytest.fixture(scope="module")
+def play(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Seals) -> Iterator[Play]:
+    with played(tmp_path_factory.mktemp("roles") / "tocsin.db", empty_sqlite, seals) as one:
+        yield one
 
 
 def _things(api: Api) -> dict[str, str]:
@@ -430,8 +436,14 @@ def test_lists_hold_nothing_for_somebody_without_base_access(play: Play, path: s
 
 
 @pytest.fixture(scope="module")
-def hidden(play: Play) -> Play:
-    """A private team with Ada in it, and a policy, schedule, service and incident of its own; all are called Hush."""
+def hidden(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Seals) -> Iterator[Play]:
+    """A second company, in which a private team has Ada in it and a policy, schedule, service and incident of its own."""
+    with played(tmp_path_factory.mktemp("hidden") / "tocsin.db", empty_sqlite, seals) as one:
+        yield _with_a_private_team(one)
+
+
+def _with_a_private_team(play: Play) -> Play:
+    """The private team and what is its own; all are called Hush."""
     api = replace(play.api, house=replace(play.api.house, db=play.api.house.db.db))  # type: ignore[attr-defined]
     team = new(api, "/teams", "team", name="Hush team", default_role="none")["id"]
     assert api.ask("PUT", f"/teams/{team}/users/{ADA.id}", {"role": "manager"}).status == 204
