@@ -95,11 +95,6 @@ def zone_named(name: str) -> ZoneInfo:
         raise ValueError(f"'{name[:64]}' is not a time zone of the tz database (like 'Europe/Paris')") from error
 
 
-def is_aware(instant: datetime) -> bool:
-    """Whether this is an instant at all: an aware datetime."""
-    return instant.tzinfo is not None and instant.utcoffset() is not None
-
-
 def human_duration(span: timedelta) -> str:
     """A duration in short words for people: `45 s`, `5 min`, `2 h 30 min`, `3 d 4 h`."""
     seconds = round(span.total_seconds())

@@ -1,6 +1,6 @@
 """Load and find services, the ways into them, and what their settings mean to the rules."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any, Final
@@ -58,15 +58,6 @@ def by_routing_key(tx: Tx, routing_keys: Collection[str]) -> dict[str, Integrati
     """The integrations behind these routing keys."""
     rows = tx.rows(_BY_ROUTING_KEY, {"keys": sorted(routing_keys)})
     return {row.routing_key: Integration(*list(row)) for row in rows}
-
-
-def rows_of(tx: Tx, service_ids: Collection[str]) -> Sequence[sa.Row[Any]]:
-    """The plain rows of these services, for pages and references."""
-    return tx.rows(sa.select(tables.service).where(_service.id.in_(sorted(service_ids))).order_by(_service.name))
-
-
-def all_rows(tx: Tx) -> Sequence[sa.Row[Any]]:
-    return tx.rows(sa.select(tables.service).order_by(_service.name, _service.id))
 
 
 def integrations_of(tx: Tx, service_ids: Collection[str]) -> dict[str, list[sa.Row[Any]]]:
