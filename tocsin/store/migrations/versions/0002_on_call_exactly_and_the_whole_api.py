@@ -1,0 +1,221 @@
+"""Migration 0002: on call exactly and the whole API."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("notification_subscriptions",
+    sa.Column("subscribable_type", sa.Text(), nullable=False),
+    sa.Column("subscribable_id", sa.Text(), nullable=False),
+    sa.Column("subscriber_type", sa.Text(), nullable=False),
+    sa.Column("subscriber_id", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("subscribable_type", "subscribable_id", "subscriber_type", "subscriber_id", name=op.f("pk_notification_subscriptions"))
+    )
+    with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
+        batch_op.create_index("ix_notification_subscriptions_subscriber", ["subscriber_type", "subscriber_id"], unique=False)
+
+    op.create_table("custom_shifts",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("start_at", sa.BigInteger(), nullable=False),
+    sa.Column("end_at", sa.BigInteger(), nullable=False),
+    sa.Column("assignment_id", sa.Text(), nullable=False),
+    sa.Column("user_id", sa.Text(), nullable=True),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_custom_shifts_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_shifts"))
+    )
+    with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_custom_shifts_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("shift_overrides",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("source_type", sa.Text(), nullable=False),
+    sa.Column("source_id", sa.Text(), nullable=False),
+    sa.Column("start_at", sa.BigInteger(), nullable=False),
+    sa.Column("end_at", sa.BigInteger(), nullable=False),
+    sa.Column("overridden_user_id", sa.Text(), nullable=True),
+    sa.Column("overriding_user_id", sa.Text(), nullable=True),
+    sa.Column("sequence", sa.BigInteger(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_overrides_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_overrides"))
+    )
+    with op.batch_alter_table("shift_overrides", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shift_overrides_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("shift_rotations",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("position", sa.Integer(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_rotations_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_rotations"))
+    )
+    with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shift_rotations_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("swaps",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("asker_id", sa.Text(), nullable=False),
+    sa.Column("start_at", sa.BigInteger(), nullable=False),
+    sa.Column("end_at", sa.BigInteger(), nullable=False),
+    sa.Column("to_anyone", sa.Boolean(), nullable=False),
+    sa.Column("back_start_at", sa.BigInteger(), nullable=True),
+    sa.Column("back_end_at", sa.BigInteger(), nullable=True),
+    sa.Column("note", sa.Text(), nullable=True),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("expires_at", sa.BigInteger(), nullable=False),
+    sa.Column("decided_at", sa.BigInteger(), nullable=True),
+    sa.Column("taker_id", sa.Text(), nullable=True),
+    sa.Column("reason", sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_swaps_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_swaps"))
+    )
+    with op.batch_alter_table("swaps", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_swaps_asker_id"), ["asker_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_swaps_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("oncall_handoff_notification_rules",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("user_id", sa.Text(), nullable=False),
+    sa.Column("contact_method_id", sa.Text(), nullable=False),
+    sa.Column("notify_advance_in_minutes", sa.Integer(), nullable=False),
+    sa.Column("handoff_type", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["contact_method_id"], ["contact_methods.id"], name=op.f("fk_oncall_handoff_notification_rules_contact_method_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_oncall_handoff_notification_rules_user_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_oncall_handoff_notification_rules")),
+    sa.UniqueConstraint("user_id", "contact_method_id", "notify_advance_in_minutes", "handoff_type", name=op.f("uq_oncall_handoff_notification_rules_user_id_contact_method_id_notify_advance_in_minutes_handoff_type"))
+    )
+    with op.batch_alter_table("oncall_handoff_notification_rules", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"), ["contact_method_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"), ["user_id"], unique=False)
+
+    op.create_table("shift_events",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("rotation_id", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("start_at", sa.BigInteger(), nullable=False),
+    sa.Column("start_text", sa.Text(), nullable=False),
+    sa.Column("start_zone", sa.Text(), nullable=False),
+    sa.Column("end_at", sa.BigInteger(), nullable=False),
+    sa.Column("end_text", sa.Text(), nullable=False),
+    sa.Column("end_zone", sa.Text(), nullable=False),
+    sa.Column("effective_since", sa.BigInteger(), nullable=False),
+    sa.Column("effective_until", sa.BigInteger(), nullable=True),
+    sa.Column("recurrence", sa.Text(), nullable=False),
+    sa.Column("strategy", sa.Text(), nullable=False),
+    sa.Column("shifts_per_member", sa.Integer(), nullable=False),
+    sa.Column("members", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["rotation_id"], ["shift_rotations.id"], name=op.f("fk_shift_events_rotation_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_events_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_events"))
+    )
+    with op.batch_alter_table("shift_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shift_events_rotation_id"), ["rotation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shift_events_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("status_update_notification_rules",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("user_id", sa.Text(), nullable=False),
+    sa.Column("contact_method_id", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["contact_method_id"], ["contact_methods.id"], name=op.f("fk_status_update_notification_rules_contact_method_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_status_update_notification_rules_user_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_status_update_notification_rules")),
+    sa.UniqueConstraint("user_id", "contact_method_id", name=op.f("uq_status_update_notification_rules_user_id_contact_method_id"))
+    )
+    with op.batch_alter_table("status_update_notification_rules", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_status_update_notification_rules_contact_method_id"), ["contact_method_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_status_update_notification_rules_user_id"), ["user_id"], unique=False)
+
+    op.create_table("swap_asked",
+    sa.Column("swap_id", sa.Text(), nullable=False),
+    sa.Column("user_id", sa.Text(), nullable=False),
+    sa.Column("place", sa.Integer(), nullable=False),
+    sa.Column("declined_at", sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(["swap_id"], ["swaps.id"], name=op.f("fk_swap_asked_swap_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("swap_id", "user_id", name=op.f("pk_swap_asked"))
+    )
+    with op.batch_alter_table("swap_asked", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_swap_asked_user_id"), ["user_id"], unique=False)
+
+    op.create_table("handoff_notices",
+    sa.Column("rule_id", sa.Text(), nullable=False),
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("at", sa.BigInteger(), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("outbox_id", sa.Text(), nullable=False),
+    sa.Column("told_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["rule_id"], ["oncall_handoff_notification_rules.id"], name=op.f("fk_handoff_notices_rule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("rule_id", "schedule_id", "at", "kind", name=op.f("pk_handoff_notices"))
+    )
+    with op.batch_alter_table("round_robin", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("last_target_id", sa.Text(), nullable=True))
+
+    with op.batch_alter_table("schedules", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("is_shift_based", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("schedules", schema=None) as batch_op:
+        batch_op.drop_column("is_shift_based")
+
+    with op.batch_alter_table("round_robin", schema=None) as batch_op:
+        batch_op.drop_column("last_target_id")
+
+    op.drop_table("handoff_notices")
+    with op.batch_alter_table("swap_asked", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_swap_asked_user_id"))
+
+    op.drop_table("swap_asked")
+    with op.batch_alter_table("status_update_notification_rules", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_status_update_notification_rules_user_id"))
+        batch_op.drop_index(batch_op.f("ix_status_update_notification_rules_contact_method_id"))
+
+    op.drop_table("status_update_notification_rules")
+    with op.batch_alter_table("shift_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_shift_events_schedule_id"))
+        batch_op.drop_index(batch_op.f("ix_shift_events_rotation_id"))
+
+    op.drop_table("shift_events")
+    with op.batch_alter_table("oncall_handoff_notification_rules", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"))
+        batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"))
+
+    op.drop_table("oncall_handoff_notification_rules")
+    with op.batch_alter_table("swaps", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_swaps_schedule_id"))
+        batch_op.drop_index(batch_op.f("ix_swaps_asker_id"))
+
+    op.drop_table("swaps")
+    with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_shift_rotations_schedule_id"))
+
+    op.drop_table("shift_rotations")
+    with op.batch_alter_table("shift_overrides", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_shift_overrides_schedule_id"))
+
+    op.drop_table("shift_overrides")
+    with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_custom_shifts_schedule_id"))
+
+    op.drop_table("custom_shifts")
+    with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
+        batch_op.drop_index("ix_notification_subscriptions_subscriber")
+
+    op.drop_table("notification_subscriptions")
