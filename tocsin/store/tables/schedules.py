@@ -9,6 +9,8 @@ schedule = sa.Table(
     "schedules", METADATA, key(), word("name"), word("description", null=True), word("time_zone"), word("team_id", null=True),
     sa.Column("model", Json, nullable=False),  # core.schedule's model as JSON: the version in force now
     word("calendar_digest", null=True, unique=True), at("created_at"), at("updated_at"),
+    # True: PagerDuty's v3 (rotations, events, custom shifts). Null: its v2 (layers). Each is changed by its own API only.
+    sa.Column("is_shift_based", sa.Boolean, nullable=True),
 )  # fmt: skip
 
 schedule_version = sa.Table(  # what the schedule said from `effective_at` on, so that the past never changes

@@ -167,7 +167,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("last_target_id", sa.Text(), nullable=True))
 
     with op.batch_alter_table("schedules", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("is_shift_based", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("is_shift_based", sa.Boolean(), nullable=True))
 
 
 
