@@ -9,6 +9,7 @@ from tests.api.conftest import Api
 from tests.api.test_services import audited, made, policy
 from tests.people import ADA, BO, CY
 from tocsin.store import policies as store
+from tocsin.store.policies import Turn
 from tocsin.store.tables.services import policy_target, round_robin
 
 USER = {"id": ADA.id, "type": "user_reference"}
@@ -93,7 +94,7 @@ def test_a_level_that_goes_takes_its_turn_with_it_and_targets_follow_the_rules(a
     policy_id = policy(api, escalation_rules=[level(USER), level({"id": BO.id, "type": "user_reference"})])
     kept, gone = (rule["id"] for rule in put(api, policy_id)["escalation_rules"])
     with api.house.db.write() as tx:
-        store.set_turns(tx, {kept: 3, gone: 4})
+        store.set_turns(tx, {kept: Turn(3, ADA.id), gone: Turn(4, BO.id)})
     put(api, policy_id, escalation_rules=[level(USER)])
     with api.house.db.read() as tx:
         assert [row.rule_id for row in tx.rows(sa.select(round_robin))] == [kept]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tocsin.core import incident as rules
 from tocsin.core.effects import DropPages, Effect, LastResort, Page
-from tocsin.core.escalation import Ladder, Person, Policy, Rule, Rung, Strategy, Target
+from tocsin.core.escalation import Ladder, Member, Person, Policy, Rule, Rung, Strategy, Target
 from tocsin.core.events import Agent, Event, Urgency
 from tocsin.core.incident import Command, Decision, Incident, ServiceRules, Timer
 
@@ -24,7 +24,8 @@ def rung(*people: Agent, minutes: int = 10, number: int = 1, ring: bool = False,
     why = "" if people else "nobody is on call on Checkout"
     standing = tuple(Person(person.id) for person in people)
     strategy = Strategy.ROUND_ROBIN if ring else Strategy.EVERYONE
-    return Rung(f"PRULE0{number}", timedelta(minutes=minutes), standing, strategy, turn, why)
+    members = tuple(Member(person.user_id, (person,)) for person in standing) if ring else ()
+    return Rung(f"PRULE0{number}", timedelta(minutes=minutes), standing, strategy, members, turn, why)
 
 
 def ladder(*rungs: Rung, loops: int = 0) -> Ladder:

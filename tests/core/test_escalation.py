@@ -1,6 +1,10 @@
 """The ladder of escalation, in plain words (BEHAVIOUR section 4)."""
 
+from collections import Counter
 from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.core.story import ADA, BO, CY, ladder, rung
 from tocsin.core import escalation
@@ -98,6 +102,51 @@ def test_a_ring_that_has_been_gone_round_is_left() -> None:
     assert step.level == 1
 
 
-def test_it_is_known_who_a_ladder_reaches() -> None:
-    assert escalation.reaches(ladder(rung(ADA), rung(BO)), [BO.id])
-    assert not escalation.reaches(ladder(rung(ADA)), [CY.id])
+def ring_of(*targets: Target, on_call: dict[str, list[str]], last: str | None = None) -> escalation.Rung:
+    ring = policy(*targets, strategy=Strategy.ROUND_ROBIN)
+    turns = {"PRULE01": last} if last else {}
+    return escalation.stand(ring, on_call, unavailable={}, turns=turns).rungs[0]
+
+
+THREE_TARGETS = (Target("user", ADA.id), Target("schedule", "PSCHED1"), Target("user", CY.id))
+
+
+def test_a_schedules_turn_is_whoever_is_on_call_on_it_all_together() -> None:
+    rung = ring_of(*THREE_TARGETS, on_call={"PSCHED1": [BO.id, "PDEE"]}, last=ADA.id)
+    assert [person.user_id for person in rung.next_people] == [BO.id, "PDEE"]
+    assert [member.target_id for member in rung.ring] == [ADA.id, "PSCHED1", CY.id]
+    step = escalation.first(escalation.Ladder((rung,)))
+    assert isinstance(step, Climb)
+    assert (step.advances, step.turn_of, len(step.people)) == ("PRULE01", "PSCHED1", 2)
+
+
+def test_a_schedule_with_nobody_is_passed_over_and_costs_the_others_nothing() -> None:
+    rung = ring_of(*THREE_TARGETS, on_call={"PSCHED1": []}, last=ADA.id)
+    assert [person.user_id for person in rung.next_people] == [CY.id]
+
+
+def test_after_the_last_of_the_ring_comes_the_first_and_after_a_stranger_too() -> None:
+    for last in (CY.id, "PGONE"):
+        assert ring_of(*THREE_TARGETS, on_call={"PSCHED1": [BO.id]}, last=last).turn == 0
+
+
+def test_who_stands_in_the_ring_twice_has_one_turn() -> None:
+    rung = ring_of(*THREE_TARGETS, on_call={"PSCHED1": [ADA.id]}, last=ADA.id)
+    assert ([member.target_id for member in rung.ring], rung.turn) == ([ADA.id, CY.id], 1)
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.data())
+def test_over_many_incidents_each_of_a_ring_gets_within_one_of_the_others(size: int, incidents: int, data: st.DataObject) -> None:
+    """However often a schedule in the ring comes and goes, those who are always there stay level."""
+    targets = (*(Target("user", f"P{number}") for number in range(size)), Target("schedule", "PSCHED1"))
+    last: str | None = None
+    had = Counter[str]()
+    for _ in range(incidents):
+        rung = ring_of(*targets, on_call={"PSCHED1": [BO.id] if data.draw(st.booleans()) else []}, last=last)
+        step = escalation.first(escalation.Ladder((rung,)))
+        assert isinstance(step, Climb)
+        last = step.turn_of
+        had[last] += 1
+    always = [had[f"P{number}"] for number in range(size)]
+    assert max(always) - min(always) <= 1
+    assert had["PSCHED1"] <= max(always) + 1

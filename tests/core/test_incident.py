@@ -406,7 +406,7 @@ def test_the_policy_is_the_one_it_began_with() -> None:
 def test_a_round_robin_level_pages_one_and_moves_its_turn_on() -> None:
     story = opened(ladder(rung(ADA, BO, ring=True, turn=1)))
     assert story.paged == [BO.id]
-    assert AdvanceTurn("PRULE01") in story.effects
+    assert AdvanceTurn("PRULE01", BO.id) in story.effects
 
 
 def test_the_rest_of_the_ring_comes_before_the_next_level() -> None:

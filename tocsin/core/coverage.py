@@ -269,9 +269,9 @@ def _asked(ladder: Ladder, leg: _Leg) -> Step:
 def _chosen(ladder: Ladder, step: Climb, leg: _Leg) -> list[tuple[str, ...]]:
     """Whom the step may mean: one answer, or each of the ring where the turn is not known beforehand (law 3)."""
     rung = ladder.rungs[step.level]
-    ring = tuple(person.user_id for person in rung.people)
-    if rung.strategy is Strategy.ROUND_ROBIN and (step.ring_tried == 1 or not set(leg.holders) & set(ring)):
-        return [(user_id,) for user_id in ring]
+    ring = {person.user_id for person in rung.people}
+    if rung.strategy is Strategy.ROUND_ROBIN and (step.ring_tried == 1 or ring.isdisjoint(leg.holders)):
+        return [tuple(person.user_id for person in member.people) for member in rung.ring]
     return [tuple(person.user_id for person in step.people)]
 
 

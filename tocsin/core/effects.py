@@ -31,9 +31,10 @@ class LastResort:
 
 @dataclass(frozen=True, slots=True)
 class AdvanceTurn:
-    """A round-robin level has used this turn: the next incident begins with the next person."""
+    """A round-robin level has used the turn of this target: the next incident begins with the one after it."""
 
     rule_id: str
+    target_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -518,7 +518,7 @@ def _climbed(
     if incident.assignments:
         effects.insert(0, DropPages(None, f"the incident went on to {place}"))
     if step.advances:
-        effects.append(AdvanceTurn(step.advances))
+        effects.append(AdvanceTurn(step.advances, step.turn_of))
     return tuple(events), tuple(effects)
 
 

@@ -50,7 +50,7 @@ class Queue:
                 case LastResort():
                     self._last_resorts[incident_id] = effect.reason
                 case AdvanceTurn():
-                    self._ladders.advance(effect.rule_id)
+                    self._ladders.advance(effect.rule_id, effect.target_id)
                 case ResolveAlerts():
                     self._resolving.add(incident_id)
                 case _:

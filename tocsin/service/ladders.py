@@ -8,6 +8,7 @@ from tocsin.core.escalation import Ladder, Policy, Strategy
 from tocsin.service import schedules
 from tocsin.store import policies
 from tocsin.store.db import Tx
+from tocsin.store.policies import Turn
 
 
 class Ladders:
@@ -21,7 +22,7 @@ class Ladders:
         self._unavailable: dict[str, str] = {}
         self._asked_users: set[str] = set()
         self._asked_schedules: set[str] = set()
-        self._turns: dict[str, int] = {}
+        self._turns: dict[str, Turn] = {}
         self._changed: set[str] = set()
         self._known: dict[Policy, Ladder] = {}
 
@@ -34,7 +35,7 @@ class Ladders:
                 policy,
                 self._on_call,
                 unavailable=self._unavailable,
-                turns=self._turns,
+                turns={id_: turn.target_id for id_, turn in self._turns.items() if turn.target_id},
                 schedule_names=self._names,
             )
             self._known[policy] = found
@@ -63,9 +64,10 @@ class Ladders:
         if rings:
             self._turns |= policies.turns(self._tx, rings)
 
-    def advance(self, rule_id: str) -> None:
-        """A round-robin level used its turn."""
-        self._turns[rule_id] = self._turns.get(rule_id, 0) + 1
+    def advance(self, rule_id: str, target_id: str) -> None:
+        """A round-robin level used the turn of this target."""
+        known = self._turns.get(rule_id)
+        self._turns[rule_id] = Turn((known.used if known else 0) + 1, target_id)
         self._changed.add(rule_id)
         self._known = {
             policy: known for policy, known in self._known.items() if all(rule.id != rule_id for rule in policy.rules)

@@ -111,8 +111,7 @@ def ladder_of(tx: Tx, policy: Policy, now: datetime) -> Ladder:
     }
     people = {target.id for target in targets if target.type == "user"} | {one for many in on_call.values() for one in many}
     rings = [rule.id for rule in policy.rules if rule.strategy is Strategy.ROUND_ROBIN]
-    turn = service_tables.round_robin.c
-    turns = {row.rule_id: row.turn for row in tx.rows(sa.select(turn.rule_id, turn.turn).where(turn.rule_id.in_(rings)))}
+    turns = policies.last_turns(tx, rings)
     return escalation.stand(policy, on_call, unavailable=policies.unavailable(tx, people), turns=turns, schedule_names=names)
 
 

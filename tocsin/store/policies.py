@@ -1,7 +1,7 @@
 """Load escalation policies and whose turn it is on their round-robin levels."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -38,15 +38,37 @@ def write_rules(rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
     return list(built)
 
 
-def turns(tx: Tx, rule_ids: Collection[str]) -> dict[str, int]:
-    """Whose turn it is on these round-robin levels; a level that never had one is at 0."""
+class Turn(NamedTuple):
+    """How many turns a round-robin level has used, and the target that had the last one (None: nobody yet)."""
+
+    used: int
+    target_id: str | None
+
+
+def turns(tx: Tx, rule_ids: Collection[str]) -> dict[str, Turn]:
+    """The turns of these round-robin levels, held until the transaction ends: of two nodes one waits for the other."""
+    table = tables.round_robin
+    wanted = sorted(rule_ids)
+    held = sa.select(table).where(table.c.rule_id.in_(wanted)).order_by(table.c.rule_id).with_for_update()
+    rows = tx.rows(held)
+    if len(rows) < len(wanted):
+        fresh = dialect.insert(tx.connection, table).on_conflict_do_nothing(index_elements=["rule_id"])
+        there = {row.rule_id for row in rows}
+        tx.execute(fresh, [{"rule_id": id_, "turn": 0, "last_target_id": None} for id_ in wanted if id_ not in there])
+        rows = tx.rows(held)
+    return {row.rule_id: Turn(row.turn, row.last_target_id) for row in rows}
+
+
+def last_turns(tx: Tx, rule_ids: Collection[str]) -> dict[str, str]:
+    """By round-robin level the target that had the last turn, as it stands and without holding it."""
     table = tables.round_robin.c
-    rows = tx.rows(sa.select(table.rule_id, table.turn).where(table.rule_id.in_(sorted(rule_ids))).with_for_update())
-    return dict.fromkeys(rule_ids, 0) | {row.rule_id: row.turn for row in rows}
+    rows = tx.rows(sa.select(table.rule_id, table.last_target_id).where(table.rule_id.in_(sorted(rule_ids))))
+    return {row.rule_id: row.last_target_id for row in rows if row.last_target_id}
 
 
-def set_turns(tx: Tx, changed: Mapping[str, int]) -> None:
-    rows = [{"rule_id": rule_id, "turn": turn} for rule_id, turn in changed.items()]
+def set_turns(tx: Tx, changed: Mapping[str, Turn]) -> None:
+    """Keep these turns."""
+    rows = [{"rule_id": rule_id, "turn": turn.used, "last_target_id": turn.target_id} for rule_id, turn in changed.items()]
     dialect.upsert(tx.connection, tables.round_robin, rows, ["rule_id"])
 
 

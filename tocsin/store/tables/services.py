@@ -43,8 +43,9 @@ policy_target = sa.Table(  # which users and schedules a policy names: searched,
     sa.Column("target_id", sa.Text, primary_key=True, index=True), word("target_type"),
 )  # fmt: skip
 
-round_robin = sa.Table(  # whose turn it is next on a round-robin level
+round_robin = sa.Table(  # how many turns a round-robin level has used, and which target had the last one
     "round_robin", METADATA, sa.Column("rule_id", sa.Text, primary_key=True), sa.Column("turn", sa.BigInteger, nullable=False),
+    word("last_target_id", null=True),
 )  # fmt: skip
 
 priority = sa.Table(
