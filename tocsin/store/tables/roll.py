@@ -1,11 +1,13 @@
 """Every file of tables, so that whoever needs the whole register (migrations, tests) imports one name."""
 
 from tocsin.store.tables import (
+    calendars,
     engine,
     handoffs,
     incidents,
     people,
     schedules,
+    service_rules,
     services,
     shift_schedules,
     subscriptions,
@@ -13,6 +15,6 @@ from tocsin.store.tables import (
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (people, services, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions)
+AREAS = (calendars, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions)
 
 __all__ = ["AREAS", "METADATA"]

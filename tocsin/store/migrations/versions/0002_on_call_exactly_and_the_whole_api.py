@@ -10,6 +10,60 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table("alert_grouping_settings",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=True),
+    sa.Column("description", sa.Text(), nullable=True),
+    sa.Column("type", sa.Text(), nullable=False),
+    sa.Column("config", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_grouping_settings"))
+    )
+    with op.batch_alter_table("alert_grouping_settings", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_grouping_settings_created", ["created_at", "id"], unique=False)
+
+    op.create_table("change_events",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("service_id", sa.Text(), nullable=False),
+    sa.Column("integration_id", sa.Text(), nullable=True),
+    sa.Column("routing_key", sa.Text(), nullable=False),
+    sa.Column("summary", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=True),
+    sa.Column("timestamp", sa.BigInteger(), nullable=False),
+    sa.Column("custom_details", sa.Text(), nullable=True),
+    sa.Column("links", sa.Text(), nullable=False),
+    sa.Column("images", sa.Text(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_change_events"))
+    )
+    with op.batch_alter_table("change_events", schema=None) as batch_op:
+        batch_op.create_index("ix_change_events_service", ["service_id", "timestamp", "id"], unique=False)
+        batch_op.create_index("ix_change_events_timestamp", ["timestamp", "id"], unique=False)
+
+    op.create_table("holiday_places",
+    sa.Column("subject_id", sa.Text(), nullable=False),
+    sa.Column("country", sa.Text(), nullable=False),
+    sa.Column("subdivision", sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_holiday_places"))
+    )
+    op.create_table("maintenance_windows",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("sequence_number", sa.BigInteger(), nullable=False),
+    sa.Column("start_at", sa.BigInteger(), nullable=False),
+    sa.Column("end_at", sa.BigInteger(), nullable=False),
+    sa.Column("description", sa.Text(), nullable=False),
+    sa.Column("created_by_type", sa.Text(), nullable=False),
+    sa.Column("created_by_id", sa.Text(), nullable=False),
+    sa.Column("created_by_name", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance_windows")),
+    sa.UniqueConstraint("sequence_number", name=op.f("uq_maintenance_windows_sequence_number"))
+    )
+    with op.batch_alter_table("maintenance_windows", schema=None) as batch_op:
+        batch_op.create_index("ix_maintenance_windows_end", ["end_at", "id"], unique=False)
+
     op.create_table("notification_subscriptions",
     sa.Column("subscribable_type", sa.Text(), nullable=False),
     sa.Column("subscribable_id", sa.Text(), nullable=False),
@@ -20,6 +74,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
         batch_op.create_index("ix_notification_subscriptions_subscriber", ["subscriber_type", "subscriber_id"], unique=False)
+
+    op.create_table("paused_alerts",
+    sa.Column("alert_id", sa.Text(), nullable=False),
+    sa.Column("service_id", sa.Text(), nullable=False),
+    sa.Column("event_id", sa.Text(), nullable=False),
+    sa.Column("suspended_by", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("until_at", sa.BigInteger(), nullable=False),
+    sa.Column("ended_at", sa.BigInteger(), nullable=True),
+    sa.Column("ending", sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_paused_alerts"))
+    )
+    with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
+        batch_op.create_index("ix_paused_alerts_created", ["created_at", "alert_id"], unique=False)
+        batch_op.create_index("ix_paused_alerts_service", ["service_id", "created_at"], unique=False)
 
     op.create_table("custom_shifts",
     sa.Column("id", sa.Text(), nullable=False),
@@ -34,6 +103,29 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_custom_shifts_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("followed_calendars",
+    sa.Column("schedule_id", sa.Text(), nullable=False),
+    sa.Column("revision", sa.Text(), nullable=False),
+    sa.Column("sealed_address", sa.Text(), nullable=True),
+    sa.Column("host", sa.Text(), nullable=True),
+    sa.Column("copy", sa.LargeBinary(), nullable=True),
+    sa.Column("etag", sa.Text(), nullable=True),
+    sa.Column("last_modified", sa.Text(), nullable=True),
+    sa.Column("copied_at", sa.BigInteger(), nullable=True),
+    sa.Column("tried_at", sa.BigInteger(), nullable=True),
+    sa.Column("due_at", sa.BigInteger(), nullable=False),
+    sa.Column("last_error", sa.Text(), nullable=True),
+    sa.Column("complaints", sa.Text(), nullable=False),
+    sa.Column("complaint_count", sa.Integer(), nullable=False),
+    sa.Column("shift_count", sa.Integer(), nullable=False),
+    sa.Column("model_before", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_followed_calendars_schedule_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("schedule_id", name=op.f("pk_followed_calendars"))
+    )
+    with op.batch_alter_table("followed_calendars", schema=None) as batch_op:
+        batch_op.create_index("ix_followed_calendars_due", ["due_at"], unique=False)
 
     op.create_table("shift_overrides",
     sa.Column("id", sa.Text(), nullable=False),
@@ -86,6 +178,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_swaps_asker_id"), ["asker_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_swaps_schedule_id"), ["schedule_id"], unique=False)
 
+    op.create_table("alert_grouping_services",
+    sa.Column("service_id", sa.Text(), nullable=False),
+    sa.Column("setting_id", sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_alert_grouping_services_service_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["setting_id"], ["alert_grouping_settings.id"], name=op.f("fk_alert_grouping_services_setting_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("service_id", name=op.f("pk_alert_grouping_services"))
+    )
+    with op.batch_alter_table("alert_grouping_services", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_grouping_services_setting_id"), ["setting_id"], unique=False)
+
+    op.create_table("maintenance_services",
+    sa.Column("window_id", sa.Text(), nullable=False),
+    sa.Column("service_id", sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_maintenance_services_service_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["window_id"], ["maintenance_windows.id"], name=op.f("fk_maintenance_services_window_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("window_id", "service_id", name=op.f("pk_maintenance_services"))
+    )
+    with op.batch_alter_table("maintenance_services", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_maintenance_services_service_id"), ["service_id"], unique=False)
+
     op.create_table("oncall_handoff_notification_rules",
     sa.Column("id", sa.Text(), nullable=False),
     sa.Column("user_id", sa.Text(), nullable=False),
@@ -102,6 +214,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"), ["contact_method_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"), ["user_id"], unique=False)
 
+    op.create_table("service_enablements",
+    sa.Column("service_id", sa.Text(), nullable=False),
+    sa.Column("feature", sa.Text(), nullable=False),
+    sa.Column("is_enabled", sa.Boolean(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_service_enablements_service_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("service_id", "feature", name=op.f("pk_service_enablements"))
+    )
     op.create_table("shift_events",
     sa.Column("id", sa.Text(), nullable=False),
     sa.Column("schedule_id", sa.Text(), nullable=False),
@@ -193,11 +313,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_shift_events_rotation_id"))
 
     op.drop_table("shift_events")
+    op.drop_table("service_enablements")
     with op.batch_alter_table("oncall_handoff_notification_rules", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"))
         batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"))
 
     op.drop_table("oncall_handoff_notification_rules")
+    with op.batch_alter_table("maintenance_services", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_maintenance_services_service_id"))
+
+    op.drop_table("maintenance_services")
+    with op.batch_alter_table("alert_grouping_services", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_alert_grouping_services_setting_id"))
+
+    op.drop_table("alert_grouping_services")
     with op.batch_alter_table("swaps", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_swaps_schedule_id"))
         batch_op.drop_index(batch_op.f("ix_swaps_asker_id"))
@@ -211,11 +340,34 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_shift_overrides_schedule_id"))
 
     op.drop_table("shift_overrides")
+    with op.batch_alter_table("followed_calendars", schema=None) as batch_op:
+        batch_op.drop_index("ix_followed_calendars_due")
+
+    op.drop_table("followed_calendars")
     with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_custom_shifts_schedule_id"))
 
     op.drop_table("custom_shifts")
+    with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
+        batch_op.drop_index("ix_paused_alerts_service")
+        batch_op.drop_index("ix_paused_alerts_created")
+
+    op.drop_table("paused_alerts")
     with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
         batch_op.drop_index("ix_notification_subscriptions_subscriber")
 
     op.drop_table("notification_subscriptions")
+    with op.batch_alter_table("maintenance_windows", schema=None) as batch_op:
+        batch_op.drop_index("ix_maintenance_windows_end")
+
+    op.drop_table("maintenance_windows")
+    op.drop_table("holiday_places")
+    with op.batch_alter_table("change_events", schema=None) as batch_op:
+        batch_op.drop_index("ix_change_events_timestamp")
+        batch_op.drop_index("ix_change_events_service")
+
+    op.drop_table("change_events")
+    with op.batch_alter_table("alert_grouping_settings", schema=None) as batch_op:
+        batch_op.drop_index("ix_alert_grouping_settings_created")
+
+    op.drop_table("alert_grouping_settings")
