@@ -2,10 +2,12 @@
 
 from tocsin.store.tables import (
     calendars,
+    custom_fields,
     engine,
     handoffs,
     incidents,
     people,
+    responding,
     schedules,
     service_rules,
     services,
@@ -15,6 +17,6 @@ from tocsin.store.tables import (
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (calendars, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions)
+AREAS = (calendars, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding)
 
 __all__ = ["AREAS", "METADATA"]

@@ -41,11 +41,46 @@ def upgrade() -> None:
         batch_op.create_index("ix_change_events_service", ["service_id", "timestamp", "id"], unique=False)
         batch_op.create_index("ix_change_events_timestamp", ["timestamp", "id"], unique=False)
 
+    op.create_table("custom_fields",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("type_id", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("display_name", sa.Text(), nullable=False),
+    sa.Column("description", sa.Text(), nullable=True),
+    sa.Column("data_type", sa.Text(), nullable=False),
+    sa.Column("field_type", sa.Text(), nullable=False),
+    sa.Column("default_value", sa.Text(), nullable=True),
+    sa.Column("is_enabled", sa.Boolean(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_fields")),
+    sa.UniqueConstraint("type_id", "name", name=op.f("uq_custom_fields_type_id_name"))
+    )
     op.create_table("holiday_places",
     sa.Column("subject_id", sa.Text(), nullable=False),
     sa.Column("country", sa.Text(), nullable=False),
     sa.Column("subdivision", sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_holiday_places"))
+    )
+    op.create_table("incident_types",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("display_name", sa.Text(), nullable=False),
+    sa.Column("description", sa.Text(), nullable=True),
+    sa.Column("parent_id", sa.Text(), nullable=False),
+    sa.Column("is_enabled", sa.Boolean(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_types")),
+    sa.UniqueConstraint("display_name", name=op.f("uq_incident_types_display_name")),
+    sa.UniqueConstraint("name", name=op.f("uq_incident_types_name"))
+    )
+    op.create_table("log_entry_channels",
+    sa.Column("entry_id", sa.Text(), nullable=False),
+    sa.Column("details", sa.Text(), nullable=False),
+    sa.Column("changed_by", sa.Text(), nullable=False),
+    sa.Column("changed_at", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_log_entry_channels"))
     )
     op.create_table("maintenance_windows",
     sa.Column("id", sa.Text(), nullable=False),
@@ -89,6 +124,20 @@ def upgrade() -> None:
     with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
         batch_op.create_index("ix_paused_alerts_created", ["created_at", "alert_id"], unique=False)
         batch_op.create_index("ix_paused_alerts_service", ["service_id", "created_at"], unique=False)
+
+    op.create_table("custom_field_options",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("field_id", sa.Text(), nullable=False),
+    sa.Column("value", sa.Text(), nullable=False),
+    sa.Column("position", sa.Integer(), nullable=False),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.Column("updated_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["field_id"], ["custom_fields.id"], name=op.f("fk_custom_field_options_field_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_field_options")),
+    sa.UniqueConstraint("field_id", "value", name=op.f("uq_custom_field_options_field_id_value"))
+    )
+    with op.batch_alter_table("custom_field_options", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_custom_field_options_field_id"), ["field_id"], unique=False)
 
     op.create_table("custom_shifts",
     sa.Column("id", sa.Text(), nullable=False),
@@ -154,6 +203,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_shift_rotations_schedule_id"), ["schedule_id"], unique=False)
+
+    op.create_table("status_updates",
+    sa.Column("id", sa.Text(), nullable=False),
+    sa.Column("incident_id", sa.Text(), nullable=False),
+    sa.Column("user_id", sa.Text(), nullable=True),
+    sa.Column("message", sa.Text(), nullable=False),
+    sa.Column("subject", sa.Text(), nullable=True),
+    sa.Column("html_message", sa.Text(), nullable=True),
+    sa.Column("created_at", sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_status_updates_incident_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("id", name=op.f("pk_status_updates"))
+    )
+    with op.batch_alter_table("status_updates", schema=None) as batch_op:
+        batch_op.create_index("ix_status_updates_incident", ["incident_id", "created_at", "id"], unique=False)
 
     op.create_table("swaps",
     sa.Column("id", sa.Text(), nullable=False),
@@ -332,6 +395,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_swaps_asker_id"))
 
     op.drop_table("swaps")
+    with op.batch_alter_table("status_updates", schema=None) as batch_op:
+        batch_op.drop_index("ix_status_updates_incident")
+
+    op.drop_table("status_updates")
     with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_shift_rotations_schedule_id"))
 
@@ -348,6 +415,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_custom_shifts_schedule_id"))
 
     op.drop_table("custom_shifts")
+    with op.batch_alter_table("custom_field_options", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_custom_field_options_field_id"))
+
+    op.drop_table("custom_field_options")
     with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
         batch_op.drop_index("ix_paused_alerts_service")
         batch_op.drop_index("ix_paused_alerts_created")
@@ -361,7 +432,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_maintenance_windows_end")
 
     op.drop_table("maintenance_windows")
+    op.drop_table("log_entry_channels")
+    op.drop_table("incident_types")
     op.drop_table("holiday_places")
+    op.drop_table("custom_fields")
     with op.batch_alter_table("change_events", schema=None) as batch_op:
         batch_op.drop_index("ix_change_events_timestamp")
         batch_op.drop_index("ix_change_events_service")
