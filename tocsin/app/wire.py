@@ -35,6 +35,7 @@ from tocsin.app.settings import Address, Settings
 from tocsin.channels.spec import Smtp, Twilio
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.engine.follow import follow_pass
+from tocsin.engine.handoffs import handoffs_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
@@ -52,6 +53,9 @@ TLS_FOLDER: Final = "tls"
 """Where in the data folder certificates are kept."""
 ROOM_LEAST: Final = 64 << 20
 """Bytes free on the disk of a database in a file, below which this process is not ready: soon nothing can be kept."""
+
+HANDOFFS_LOOKED_FOR: Final = timedelta(seconds=20)
+"""How often it is looked who is to be told of a hand-off: rules count in minutes."""
 
 
 def make_table() -> Table:
@@ -74,6 +78,9 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     def follow(now: datetime) -> bool:
         return follow_pass(db, now, node=node, chance=chance)
 
+    def handoffs(now: datetime) -> bool:
+        return handoffs_pass(db, now, node=node, chance=chance, public_url=told.public_url)
+
     def housekeeping(now: datetime) -> bool:
         return housekeeping_pass(db, now, node=node, keep=keep)
 
@@ -81,6 +88,7 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
         Pass("follow", follow, timedelta(milliseconds=500), ("events",), pause=timedelta(milliseconds=100)),
+        Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 

@@ -21,7 +21,9 @@ PAGE: Final = "page"
 TEST: Final = "test"
 LAST_RESORT: Final = "last_resort"
 HANDOFF: Final = "handoff"
-"""The purposes a message can have: a page about an incident, a test, the last resort's page, a change of who is on call."""
+SWAP: Final = "swap"
+"""The purposes a message can have: a page about an incident, a test, the last resort's page, a change of who is on call, a
+request to take a shift and what became of it."""
 
 # An SMS with one character outside its own alphabet is cut to 70 characters: the usual typographic ones are replaced.
 _PLAIN: Final = str.maketrans({
@@ -38,6 +40,7 @@ class Facts:
     since   when the incident began; None for pages that are about no incident
     text    the words of a page that is about no incident
     link    where a person sees more; empty when the installation has no address yet
+    swap_id the request to take a shift that this person may answer; empty for everything else
     """
 
     title: str
@@ -49,6 +52,7 @@ class Facts:
     since: datetime | None = None
     text: str = ""
     link: str = ""
+    swap_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,8 @@ def compose(purpose: str, facts: Sequence[Facts], *, more_link: str = "") -> Mes
 def _about_one(purpose: str, fact: Facts) -> Message:
     if fact.incident_id is None:
         words = fact.text or fact.title
-        return Message(
-            purpose, fact.title, shortened(plain(words), SHORT), f"{words}\n\n{fact.reason}", plain(words), (fact,)
-        )
+        long = "\n\n".join(part for part in (words, fact.link, fact.reason) if part)
+        return Message(purpose, fact.title, shortened(plain(words), SHORT), long, plain(words), (fact,))
     head = f"{_label(purpose)}#{fact.number}"
     tail = f" ({fact.service})" if fact.service else ""
     lines = [fact.title, "", f"Incident #{fact.number}, {fact.urgency} urgency"]

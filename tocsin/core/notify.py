@@ -83,6 +83,13 @@ def plan(ways: Sequence[Way], rules: Sequence[Rule], urgency: str, why: str, now
     return tuple(planned)
 
 
+def quiet_ways(ways: Sequence[Way], rules: Sequence[Rule]) -> tuple[Way, ...]:
+    """The ways for what is no incident: those that the person's low-urgency rules use first, else the first way there is."""
+    planned = plan(ways, rules, "low", "", datetime.min)  # noqa: DTZ901 - only the order of the instants counts
+    soonest = min((one.due_at for one in planned), default=None)
+    return tuple({one.way.id: one.way for one in planned if one.due_at == soonest}.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Sibling:
     """A page of the same plan (same incident and person, owed since the same instant), and how far it is."""

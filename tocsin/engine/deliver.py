@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -31,6 +31,7 @@ from tocsin.channels import keeping, roll
 from tocsin.channels.http import EVERYWHERE, Outside
 from tocsin.channels.spec import Accepted, Action, Channel, Means, NotNow, Outcome, Parcel, Refused, Smtp, Twilio
 from tocsin.core import message
+from tocsin.core.message import Facts
 from tocsin.service import notify
 from tocsin.service.notify import Claim, Result
 from tocsin.store import outbox
@@ -52,6 +53,9 @@ LINK_GOOD_FOR: Final = timedelta(days=7)
 """How long the acknowledge and resolve links of a message work."""
 
 LINK_PURPOSE: Final = "mail-action"
+SWAP_LINK_PURPOSE: Final = "swap-answer"
+SWAP_LINK_GOOD_FOR: Final = timedelta(days=60)
+"""How long the link to a request to take a shift works; the request itself ends with the shift's start."""
 LINKED_MAX: Final = 25
 """Incidents of a bundle that get links of their own."""
 
@@ -109,7 +113,7 @@ def return_lost(db: Database, *, now: datetime, holder: str | None = None) -> in
 
 def parcel_of(claim: Claim, *, seals: Seals, public_url: str, now: datetime) -> Parcel:
     """The message of a claim, with signed links when the world can reach us."""
-    facts = [page.facts for page in claim.pages]
+    facts = [_linked(page.facts, claim.user_id, seals, public_url, now) for page in claim.pages]
     words = message.compose(claim.purpose, facts, more_link=f"{public_url}/incidents" if public_url else "")
     actions: list[Action] = []
     if public_url:
@@ -129,6 +133,15 @@ def parcel_of(claim: Claim, *, seals: Seals, public_url: str, now: datetime) -> 
         at=now,
         actions=tuple(actions),
     )
+
+
+def _linked(facts: Facts, user_id: str, seals: Seals, public_url: str, now: datetime) -> Facts:
+    """With the link by which this person answers a request to take a shift: signed when it leaves, so that it is kept nowhere."""
+    if not facts.swap_id or not public_url:
+        return facts
+    claims: dict[str, object] = {"swap": facts.swap_id, "user": user_id}
+    signed = seals.sign(claims, purpose=SWAP_LINK_PURPOSE, expires_at=now + SWAP_LINK_GOOD_FOR)
+    return replace(facts, link=f"{public_url}/swap/{signed}")
 
 
 def kept_back(claim: Claim, now: datetime) -> Outcome | None:

@@ -190,6 +190,33 @@ def owe_test(tx: Tx, user_id: str, contact_method_id: str, *, now: datetime, cha
     return str(row["id"])
 
 
+def owe_notice(
+    tx: Tx, user_id: str, contact_method_id: str, *, purpose: str, facts: Mapping[str, str], reason: str, now: datetime, chance: Random
+) -> str:
+    """Send what is about no incident to one contact method, at once; the id of the page.
+
+    facts  `title`, `text`, `link`, and `swap` for a request to take a shift: what `core.message.Facts` says of them
+    """
+    kind = tx.scalar(sa.select(people.contact_method.c.kind).where(people.contact_method.c.id == contact_method_id))
+    if kind is None:
+        raise not_found("Contact Method")
+    row = _row(Way(contact_method_id, kind), now, reason, user_id, None, "low", purpose, now, chance)
+    outbox.owe(tx, [row | {"facts": dict(facts)}])
+    return str(row["id"])
+
+
+def owe_quietly(
+    tx: Tx, user_ids: Collection[str], *, purpose: str, facts: Mapping[str, str], reason: str, now: datetime, chance: Random
+) -> dict[str, int]:
+    """Tell these people, at once, on the ways their own rules use first when nothing is urgent. By person, how many pages."""
+    counts = dict.fromkeys(user_ids, 0)
+    for user_id, (ways, rules) in sorted(_reaches(tx, set(user_ids)).items()):
+        for way in notify.quiet_ways(ways, rules):
+            owe_notice(tx, user_id, way.id, purpose=purpose, facts=facts, reason=reason, now=now, chance=chance)
+            counts[user_id] += 1
+    return counts
+
+
 def _last_resort(
     tx: Tx, incident_id: str, reason: str, now: datetime, chance: Random, *, is_anew: bool
 ) -> tuple[dict[str, int], set[str]]:
@@ -332,6 +359,8 @@ def _looked_at(lane: str, limit: int) -> int:
 
 
 def _window(lane: str, row: Any) -> int:
+    if row.purpose not in notify.GOES_ON:
+        return 0  # what says something of its own goes alone, so that all of it is read
     own = (row.fields or {}).get("bundle_seconds")
     if isinstance(own, int) and 0 <= own <= 3600:
         return own
@@ -373,7 +402,7 @@ def _facts(row: Any, public_url: str) -> Facts:
         told = row.facts or {}
         return Facts(
             title=str(told.get("title", "Message from Tocsin")), text=str(told.get("text", "")), reason=row.reason,
-            urgency=row.urgency or "high", link=str(told.get("link", "")),
+            urgency=row.urgency or "high", link=str(told.get("link", "")), swap_id=str(told.get("swap", "")),
         )  # fmt: skip
     return Facts(
         title=row.title, reason=row.reason, incident_id=row.incident_id, number=row.number, service=row.service_name or "",

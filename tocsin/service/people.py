@@ -23,7 +23,7 @@ from tocsin.channels import keeping
 from tocsin.channels.roll import BY_KIND
 from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
-from tocsin.service import audit, succession
+from tocsin.service import audit, handoffs, succession
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
 from tocsin.store import sessions
@@ -497,6 +497,7 @@ def remove_contact_method(tx: Tx, deed: Deed, method: sa.Row[Any]) -> None:
     rules = people.notification_rule
     for rule in tx.rows(sa.select(rules).where(rules.c.contact_method_id == method.id)):
         remove_notification_rule(tx, deed, rule)
+    handoffs.remove_rules_of_method(tx, deed, method.id)
     tx.execute(sa.delete(people.contact_method).where(people.contact_method.c.id == method.id))
     old = {name: getattr(method, name) for name in ("label", "address", "country_code", "fields")}
     _audit_method(tx, deed, method.user_id, method.kind, method.id, old, None)
