@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
@@ -11,17 +11,21 @@ from hypothesis import strategies as st
 
 from tests.core.test_schedule import DAYTIME, START, layer, schedule
 from tocsin.base.times import Span
+from tocsin.core.alert import SupportHours, UrgencyRule
 from tocsin.core.coverage import (
     WAIT_MOST,
+    Cause,
     Double,
     Kind,
     People,
     Person,
     Reached,
     beyond,
+    by_urgency,
     covered_share,
     doubles,
     gaps,
+    low_urgency,
     prove,
 )
 from tocsin.core.escalation import Policy, Rule, Strategy, Target
@@ -201,6 +205,62 @@ def test_what_is_beyond_other_gaps_is_what_no_minute_of_them_covers(these: list[
     assert all(before.end <= after.start for before, after in pairwise(beyond(first, second)))
 
 
+# ---------------------------------------------------------------------------------------------------------- low urgency
+
+OFFICE = UrgencyRule("high", "low", SupportHours("Europe/Berlin", time(9), time(17), (1, 2, 3, 4, 5)))
+QUIET = Cause(Kind.LOW_URGENCY, 0, "PS1", "incidents of Shop are of low urgency then")
+
+
+def test_an_incident_of_low_urgency_stays_with_the_first_level_that_has_somebody() -> None:
+    one = policy(level("@days", after=10), level("Bo"))
+    days = {"days": timeline(schedule(layer("only", "Ada", restrictions=DAYTIME)), (), Span(START, START + DAY + WAIT_MOST))}
+    slow = People([person("Ada", 45 * MINUTE), person("Bo"), person("Cy")])
+    found = prove(one, days, slow, {}, Span(START, START + DAY), escalates=False)
+    assert told(found) == ["01 00:00 01 09:00 0", "01 09:00 01 17:00 45", "01 17:00 02 00:00 0"]
+    mute = People([person("Ada", None), person("Bo"), person("Cy")])
+    found = prove(one, days, mute, {}, Span(START, START + DAY), escalates=False)
+    assert [one.is_gap for one in found] == [False, True, False]
+
+
+def test_outside_support_hours_incidents_are_of_low_urgency() -> None:
+    friday = datetime(2026, 11, 27, tzinfo=UTC)
+    assert low_urgency(OFFICE, Span(friday, friday + 4 * DAY)) == (
+        Span(friday, friday + 8 * HOUR),
+        Span(friday + 16 * HOUR, friday + 3 * DAY + 8 * HOUR),
+        Span(friday + 3 * DAY + 16 * HOUR, friday + 4 * DAY),
+    )
+    week = Span(friday, friday + 7 * DAY)
+    assert (low_urgency(UrgencyRule("low"), week), low_urgency(UrgencyRule("severity_based"), week)) == ((week,), ())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "UTC"]),
+    st.integers(0, 95), st.integers(0, 95), st.sets(st.integers(1, 7), min_size=1), st.sampled_from([(3, 28), (10, 24), (4, 3), (10, 3), (3, 7), (11, 1)]),
+)  # fmt: skip
+def test_low_urgency_is_what_each_minute_by_itself_says_over_changed_clocks_too(
+    zone: str, first: int, last: int, weekdays: set[int], day: tuple[int, int]
+) -> None:
+    hours = SupportHours(zone, time(first // 4, first % 4 * 15), time(last // 4, last % 4 * 15), tuple(weekdays))
+    start = datetime(2026, *day, 5, 30, tzinfo=UTC)
+    found = low_urgency(UrgencyRule("high", "low", hours), Span(start, start + 3 * DAY))
+    for minute in range(0, 3 * 24 * 60, 15):
+        now = start + minute * MINUTE
+        assert any(one.start <= now < one.end for one in found) == (now not in hours), now
+    assert all(before.end < after.start for before, after in pairwise(found))
+
+
+def test_a_service_is_proven_by_the_urgency_of_its_incidents() -> None:
+    span = Span(START, START + DAY)
+    high = (Reached(START, START + 6 * HOUR, AT_ONCE), Reached(START + 6 * HOUR, START + DAY, None))
+    low = (Reached(START, START + 12 * HOUR, 8 * HOUR), Reached(START + 12 * HOUR, START + DAY, AT_ONCE))
+    found = by_urgency(high, low, [Span(START + 3 * HOUR, START + 20 * HOUR)], QUIET)
+    assert [(one.start, one.end) for one in (found[0], found[-1])] == [(span.start, START + 3 * HOUR), (START + 20 * HOUR, span.end)]
+    assert [(one.wait, [cause.kind for cause in one.causes]) for one in found] == [
+        (AT_ONCE, []), (8 * HOUR, [Kind.LOW_URGENCY]), (8 * HOUR, []), (AT_ONCE, []), (None, []),
+    ]  # fmt: skip
+
+
 def test_somebody_on_two_schedules_at_once_is_found_for_just_that_time() -> None:
     def entry(first: int, last: int, who: str = "Ada") -> Entry:
         return Entry(START + first * HOUR, START + last * HOUR, who)
@@ -230,8 +290,10 @@ SCHEDULES = ("s1", "s2")
 class ByTheMinute:
     """Follows one incident from the minute it opens, knowing nothing of intervals and nothing of `escalation`."""
 
-    def __init__(self, one: Policy, lines: Mapping[str, Sequence[Stretch]], people: Mapping[str, Person]) -> None:
-        self.one, self.lines, self.people = one, lines, people
+    def __init__(
+        self, one: Policy, lines: Mapping[str, Sequence[Stretch]], people: Mapping[str, Person], *, escalates: bool = True
+    ) -> None:
+        self.one, self.lines, self.people, self.escalates = one, lines, people, escalates
 
     def standing(self, number: int, now: datetime) -> list[str]:
         found: list[str] = []
@@ -244,6 +306,17 @@ class ByTheMinute:
                         found += [holder.user_id for holder in stretch.holders]
         return [name for name in dict.fromkeys(found) if not self.people[name].kept_off]
 
+    def ring(self, number: int, now: datetime) -> list[list[str]]:
+        """What each target of the level brings that no earlier one has brought."""
+        seen: set[str] = set()
+        crowds = []
+        for target in self.one.rules[number].targets:
+            one = replace(self.one, rules=(replace(self.one.rules[number], targets=(target,)),))
+            fresh = [name for name in ByTheMinute(one, self.lines, self.people).standing(0, now) if name not in seen]
+            seen.update(fresh)
+            crowds += [fresh] if fresh else []
+        return crowds
+
     def wait(self, opened: datetime) -> timedelta | None:
         return self.enter(0, 0, opened, opened, None)
 
@@ -255,25 +328,27 @@ class ByTheMinute:
             number += 1
         if number == len(self.one.rules):
             return self.enter(0, loop + 1, now, opened, pending) if loop < self.one.num_loops else pending
-        there = self.standing(number, now)
         if self.one.rules[number].strategy is Strategy.EVERYONE:
-            return self.stand(number, loop, there, 0, now, opened)
-        return worst([self.stand(number, loop, [name], 1, now, opened) for name in there])
+            return self.stand(number, loop, self.standing(number, now), 0, now, opened)
+        return worst([self.stand(number, loop, crowd, 1, now, opened) for crowd in self.ring(number, now)])
 
     def stand(self, number: int, loop: int, who: list[str], tried: int, now: datetime, opened: datetime) -> timedelta | None:
         delay = self.one.rules[number].delay_minutes * MINUTE
         soonest = min((page for name in who if (page := self.people[name].first_page) is not None), default=None)
-        if soonest is not None and soonest < delay:
+        if soonest is not None and (soonest < delay or not self.escalates):
             return now - opened + soonest
+        if not self.escalates:
+            return None
         later = now + delay
         if later - opened > WAIT_MOST:
             return None
         pending = None if soonest is None else now - opened + soonest
-        ring = self.standing(number, later)
+        ring = self.ring(number, later)
         if 0 < tried < len(ring):
-            if who[0] in ring:
-                return self.stand(number, loop, [ring[(ring.index(who[0]) + 1) % len(ring)]], tried + 1, later, opened)
-            return worst([self.stand(number, loop, [name], tried + 1, later, opened) for name in ring])
+            places = [at for at, crowd in enumerate(ring) if set(crowd) & set(who)]
+            if places:
+                return self.stand(number, loop, ring[(places[-1] + 1) % len(ring)], tried + 1, later, opened)
+            return worst([self.stand(number, loop, crowd, tried + 1, later, opened) for crowd in ring])
         return self.enter(number + 1, loop, later, opened, pending)
 
 
@@ -304,17 +379,17 @@ PEOPLE = st.tuples(*[
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(RULES, max_size=3), st.integers(0, 2), st.tuples(timelines(), timelines()), PEOPLE)
+@given(st.lists(RULES, max_size=3), st.integers(0, 2), st.tuples(timelines(), timelines()), PEOPLE, st.booleans())
 def test_the_proof_says_what_each_minute_by_itself_says(
-    rules: list[Rule], loops: int, lines: tuple[tuple[Stretch, ...], tuple[Stretch, ...]], people: tuple[Person, ...]
+    rules: list[Rule], loops: int, lines: tuple[tuple[Stretch, ...], tuple[Stretch, ...]], people: tuple[Person, ...], escalates: bool
 ) -> None:
     one, span = policy(*rules, loops=loops), Span(START, START + LENGTH * MINUTE)
     known = {found.id: found for found in people}
     drawn = dict(zip(SCHEDULES, lines, strict=True))
-    found = prove(one, drawn, People(people), {}, span)
+    found = prove(one, drawn, People(people), {}, span, escalates=escalates)
     assert [found[0].start, found[-1].end] == [span.start, span.end]
     assert all(before.end == after.start for before, after in pairwise(found))
-    second = ByTheMinute(one, drawn, known)
+    second = ByTheMinute(one, drawn, known, escalates=escalates)
     at = 0
     for minute in range(LENGTH):
         now = START + minute * MINUTE

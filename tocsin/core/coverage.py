@@ -5,20 +5,25 @@ Laws:
 2. What an incident would do is asked of `escalation`, with the ladder as it is when it gets to each level.
 3. Where chance or other incidents decide (whose turn it is in a round robin), the worst that can happen is told.
 4. A person counts as reached when the first page leaves, if nothing takes it back before: the next level does.
-5. The proof is of incidents of high urgency; those of low urgency do not escalate and wait by day or night.
+5. An incident of high urgency climbs the policy. One of low urgency stays with the first level that has somebody, and is
+   told by the rules for low urgency, unless its service lets it escalate; when a service's incidents are of low urgency
+   (`low_urgency`) the proof for that service is of those (`by_urgency`).
+6. An incident that says nothing of its severity counts as critical.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from tocsin.base.times import Span, human_duration
+from tocsin.base.times import Span, human_duration, zone_named
 from tocsin.core import escalation
+from tocsin.core.alert import UrgencyRule, urgency_of
 from tocsin.core.escalation import Climb, Exhausted, Ladder, Nobody, Policy, Rule, Step, Strategy
+from tocsin.core.events import Urgency
 from tocsin.core.schedule import Entry, Stretch
 
 WAIT_MOST: Final = timedelta(days=7)
@@ -36,11 +41,12 @@ class Kind(StrEnum):
     CANNOT_BE_PAGED = "user_unavailable"
     EMPTY_LEVEL = "empty_level"
     TOO_LATE = "paged_too_late"
+    LOW_URGENCY = "low_urgency"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is wrong on a level (from 1): with which schedule or person, and the same in words."""
+    """What is wrong on a level (from 1; 0 = with the service): with which schedule, person or service, and in words."""
 
     kind: Kind
     level: int
@@ -143,12 +149,15 @@ def prove(
     people: People,
     names: Mapping[str, str],
     span: Span,
+    *,
+    escalates: bool = True,
 ) -> tuple[Reached, ...]:
     """What becomes of incidents that open in `span`, gapless and in order, neighbours with the same answer joined.
 
     timelines  schedule id → its timeline from span.start to WAIT_MOST after span.end; one that is missing no longer exists
     people     everybody whom the policy or a timeline names
     names      schedule id → what it is called
+    escalates  whether they climb the policy; False for those of low urgency that stay where they began (law 5)
     """
     pieces = _pieces(policy, timelines, people, names, Span(span.start, span.end + WAIT_MOST))
     starts = [piece.start for piece in pieces]
@@ -162,7 +171,7 @@ def prove(
             piece = pieces[at]
             at += 1
             part = replace(leg, start=max(leg.start, piece.start), end=min(leg.end, piece.end))
-            for onward in _step(policy, piece, part, people, names):
+            for onward in _step(policy, piece, part, people, names, escalates=escalates):
                 if isinstance(onward, Reached):
                     found.append(onward)
                 elif onward.place not in seen:
@@ -174,6 +183,74 @@ def prove(
 def gaps(reached: Iterable[Reached]) -> tuple[Reached, ...]:
     """Where nobody is reached."""
     return tuple(one for one in reached if one.is_gap)
+
+
+def low_urgency(rule: UrgencyRule, span: Span) -> tuple[Span, ...]:
+    """When incidents of a service with this rule would be of low urgency, in order, neighbours joined."""
+    edges = {span.start, span.end}
+    if rule.hours is not None:
+        zone = zone_named(rule.hours.zone)
+        edges |= _wall_edges((rule.hours.start, rule.hours.end), zone, span)
+    found: list[Span] = []
+    for start, end in pairwise(sorted(edges)):
+        if urgency_of(rule, None, start)[0] is Urgency.HIGH:
+            continue
+        if found and found[-1].end == start:
+            found[-1] = Span(found[-1].start, end)
+        else:
+            found.append(Span(start, end))
+    return tuple(found)
+
+
+def _wall_edges(clocks: Iterable[time], zone: tzinfo, span: Span) -> set[datetime]:
+    """Every instant within the span at which the wall shows midnight or one of these clocks, or jumps."""
+    edges: set[datetime] = set()
+    day = span.start.astimezone(zone).date() - timedelta(days=1)
+    last = span.end.astimezone(zone).date() + timedelta(days=1)
+    while day <= last:
+        walls = [datetime.combine(day, clock, zone) for clock in (time(), *clocks)]
+        edges |= {wall.replace(fold=fold).astimezone(UTC) for wall in walls for fold in (0, 1)}
+        noon, later = (datetime.combine(day + timedelta(days=more), time(12), zone) for more in (0, 1))
+        if noon.utcoffset() != later.utcoffset():
+            edges.add(_jump(noon.astimezone(UTC), later.astimezone(UTC), zone))
+        day += timedelta(days=1)
+    return {edge for edge in edges if span.start < edge < span.end}
+
+
+def _jump(low: datetime, high: datetime, zone: tzinfo) -> datetime:
+    """The instant (a whole second) between these two at which the zone's offset changes."""
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == low.astimezone(zone).utcoffset():
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def by_urgency(high: Sequence[Reached], low: Sequence[Reached], when_low: Sequence[Span], service: Cause) -> tuple[Reached, ...]:
+    """The proof for a service: of `low` when its incidents are of low urgency, of `high` at other times.
+
+    `service` is added as the cause where low urgency is why somebody is reached later, or nobody is.
+    """
+    proven = {edge for one in (*high, *low) for edge in (one.start, one.end)}
+    edges = sorted(proven | {edge for span in when_low for edge in (span.start, span.end)})
+    found: list[Reached] = []
+    at = lower = hole = 0
+    for start, end in pairwise(edges):
+        while high[at].end <= start:
+            at += 1
+        while low[lower].end <= start:
+            lower += 1
+        while hole < len(when_low) and when_low[hole].end <= start:
+            hole += 1
+        usual, one = high[at], high[at]
+        if hole < len(when_low) and when_low[hole].start <= start:
+            one = low[lower]
+            if _badness(one) > _badness(usual):
+                one = replace(one, causes=_each((service, *one.causes)))
+        found.append(replace(one, start=start, end=end))
+    return tuple(_worst(found))
 
 
 def beyond(gaps_there: Sequence[Reached], others: Sequence[Reached]) -> tuple[Reached, ...]:
@@ -240,7 +317,7 @@ def _doubles_of(user_id: str, shifts: list[tuple[datetime, datetime, str]]) -> l
 
 
 def _step(
-    policy: Policy, piece: _Piece, leg: _Leg, people: People, names: Mapping[str, str]
+    policy: Policy, piece: _Piece, leg: _Leg, people: People, names: Mapping[str, str], *, escalates: bool
 ) -> Iterator[Reached | _Leg]:
     """Where incidents go that come to their next step within one piece."""
     opened, opened_end = leg.start - leg.offset, leg.end - leg.offset
@@ -257,7 +334,7 @@ def _step(
             yield Reached(opened, opened_end, leg.pending, _each(causes))
         case Climb():
             for chosen in _chosen(piece.ladder, step, leg):
-                yield _climbed(step, chosen, leg, causes, people, (opened, opened_end))
+                yield _climbed(step, chosen, leg, causes, people, (opened, opened_end), escalates=escalates)
 
 
 def _asked(ladder: Ladder, leg: _Leg) -> Step:
@@ -276,13 +353,16 @@ def _chosen(ladder: Ladder, step: Climb, leg: _Leg) -> list[tuple[str, ...]]:
 
 
 def _climbed(
-    step: Climb, chosen: tuple[str, ...], leg: _Leg, causes: list[Cause], people: People, opened: tuple[datetime, datetime]
-) -> Reached | _Leg:
+    step: Climb, chosen: tuple[str, ...], leg: _Leg, causes: list[Cause], people: People, opened: tuple[datetime, datetime],
+    *, escalates: bool,
+) -> Reached | _Leg:  # fmt: skip
     delays = [delay for user_id in chosen if (delay := people[user_id].first_page) is not None]
     soonest = min(delays, default=None)
-    if soonest is not None and soonest < step.delay:
+    if soonest is not None and (soonest < step.delay or not escalates):
         return Reached(*opened, leg.offset + soonest, _each(causes))
     why = [*causes, *(_why_not(people[user_id], step) for user_id in chosen)]
+    if not escalates:
+        return Reached(*opened, None, _each(why))
     offset = leg.offset + step.delay
     if offset > WAIT_MOST:
         return Reached(*opened, None, _each(why))
