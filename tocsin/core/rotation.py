@@ -19,6 +19,7 @@ from math import gcd
 from typing import Final, Literal
 
 from tocsin.base.times import Span, from_wall, to_wall
+from tocsin.core.calendar_rule import Around, Rule, around, occurrences_in
 
 DAY: Final = 86_400
 WEEK: Final = 7 * DAY
@@ -47,8 +48,8 @@ class Turns:
         return self.unit == "months" or self.every % DAY == 0
 
 
-Recurrence = Turns
-"""How shifts recur. Kept with a `kind`, so that calendar rules can join this union and old rows stay readable."""
+Recurrence = Turns | Rule
+"""How shifts recur: back to back, or by the calendar. Kept with a `kind`, by which a stored one is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Restriction:
 class RecurringShift:
     """Shifts that recur and whose holders take turns: a layer of PagerDuty's v2, an event of a rotation of its v3.
 
+    Between the shifts of a calendar rule it does not apply, as outside its restrictions; shift k of the rule is turn k.
+
     since, until      the shift counts only inside [since, until); until None = for good
     slots             in turn order; turn k is held by slot (k // turns_per_slot + phase) mod their number
     phase             moves the order along, so that an edit can leave the one on call now where he is
@@ -99,7 +102,10 @@ class RecurringShift:
             raise ValueError("a shift needs at least one slot, be it empty")
         if self.turns_per_slot < 1:
             raise ValueError("a slot holds at least one turn")
-        if self.skips_restricted and (self.recurrence.unit != "seconds" or not self.recurrence.keeps_wall_clock):
+        if isinstance(self.recurrence, Rule):
+            if self.restrictions or self.skips_restricted:
+                raise ValueError("a calendar rule says itself when its shifts are: it takes no restrictions")
+        elif self.skips_restricted and (self.recurrence.unit != "seconds" or not self.recurrence.keeps_wall_clock):
             raise ValueError("only turns of whole days can leave out the days outside the restrictions")
 
 
@@ -172,7 +178,7 @@ def turns_in(turns: Turns, span: Span, zone: tzinfo) -> Iterator[Turn]:
 
 
 def holders_of_turn(shift: RecurringShift, number: int, zone: tzinfo) -> People:
-    """Who holds turn `number` of the shift."""
+    """Who holds turn `number` of the shift, which is shift `number` of a calendar rule."""
     return shift.slots[_slot_of_turn(shift, number, zone)]
 
 
@@ -182,6 +188,8 @@ def stretch_at(shift: RecurringShift, instant: datetime, zone: tzinfo) -> Stretc
         return Stretch(None, shift.since, None)
     if shift.until is not None and instant >= shift.until:
         return Stretch(max(shift.until, shift.since), None, None)
+    if isinstance(shift.recurrence, Rule):
+        return _stretch_of_rule(shift, around(shift.recurrence, instant), zone)
     window_start: datetime | None = None
     window_end: datetime | None = None
     if windows := week_windows(shift.restrictions):
@@ -210,6 +218,10 @@ def pieces_in(shift: RecurringShift, span: Span, zone: tzinfo) -> Iterator[Piece
     if start >= end:
         return
     inside = Span(start, end)
+    if isinstance(shift.recurrence, Rule):
+        for one in occurrences_in(shift.recurrence, inside):
+            yield Piece(max(one.start, start), min(one.end, end), holders_of_turn(shift, one.number, zone))
+        return
     windows = week_windows(shift.restrictions)
     allowed = _windows_in(windows, inside, zone) if windows else iter((inside,))
     window = next(allowed, None)
@@ -221,6 +233,23 @@ def pieces_in(shift: RecurringShift, span: Span, zone: tzinfo) -> Iterator[Piece
             if window.end > turn.end:
                 break
             window = next(allowed, None)
+
+
+def _stretch_of_rule(shift: RecurringShift, found: Around, zone: tzinfo) -> Stretch:
+    """What is found around an instant, cut to the dates of the shift."""
+    start, end = found.start, found.end
+    if found.number is None:
+        # The time before the first shift that counts, or after the last, has no end.
+        if start is not None and start <= shift.since:
+            start = None
+        if end is not None and shift.until is not None and end >= shift.until:
+            end = None
+        return Stretch(start, end, None)
+    assert start is not None  # a shift has both ends
+    assert end is not None
+    if shift.until is not None and shift.until < end:
+        end = shift.until
+    return Stretch(max(start, shift.since), end, holders_of_turn(shift, found.number, zone))
 
 
 @lru_cache(maxsize=4096)
@@ -269,7 +298,7 @@ def _months_later(wall: datetime, months: int) -> datetime:
 def _slot_of_turn(shift: RecurringShift, number: int, zone: tzinfo) -> int:
     if len(shift.slots) == 1:
         return 0
-    if shift.skips_restricted and (windows := week_windows(shift.restrictions)):
+    if shift.skips_restricted and isinstance(shift.recurrence, Turns) and (windows := week_windows(shift.restrictions)):
         anchor = to_wall(shift.recurrence.anchor, zone)
         midnight = anchor.replace(hour=0, minute=0, second=0, microsecond=0)
         into_week = anchor.weekday() * DAY + (anchor - midnight) // timedelta(seconds=1)

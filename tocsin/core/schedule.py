@@ -525,13 +525,14 @@ def to_layers(model: Model) -> tuple[Layer, ...]:
 
 
 def is_layered(model: Model) -> bool:
-    """Whether v2 layers can say all of this model."""
+    """Whether v2 layers can say all of this model: the one place that knows. Calendar rules are never layers."""
     return (
         not model.extra_shifts
         and not model.replacements
         and len({rotation.rank for rotation in model.rotations}) == len(model.rotations)
         and all(
             len(rotation.shifts) == 1
+            and isinstance(rotation.shifts[0].recurrence, Turns)
             and rotation.shifts[0].recurrence.unit == "seconds"
             and rotation.shifts[0].turns_per_slot == 1
             and not rotation.shifts[0].skips_restricted
@@ -573,6 +574,7 @@ def _phase(shift: RecurringShift | None, layer: Layer, now: datetime, zone: tzin
         return 0
     if shift.slots == tuple((user_id,) for user_id in layer.user_ids):
         return shift.phase
+    assert isinstance(shift.recurrence, Turns)  # it equals the layer's
     moment = max(now, layer.start)
     number = turn_at(shift.recurrence, moment, zone).number
     old = shift.slots
@@ -618,13 +620,15 @@ def _rotation(layer: Layer, rank: int, phase: int) -> Rotation:
 
 def _layer(rotation: Rotation) -> Layer:
     (shift,) = rotation.shifts
+    turns = shift.recurrence
+    assert isinstance(turns, Turns)  # as is_layered says
     return Layer(
         id=rotation.id,
         name=rotation.name,
         start=shift.since,
         end=shift.until,
-        virtual_start=shift.recurrence.anchor,
-        turn_seconds=shift.recurrence.every,
+        virtual_start=turns.anchor,
+        turn_seconds=turns.every,
         user_ids=tuple(user_id for slot in shift.slots for user_id in slot),
         restrictions=shift.restrictions,
     )

@@ -7,16 +7,18 @@ Laws:
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import msgspec
 import sqlalchemy as sa
 
 from tocsin.base.times import Span
-from tocsin.core.schedule import Model, Override, Schedule, Version, named_users
+from tocsin.core.calendar_rule import Rule
+from tocsin.core.rotation import Recurrence, RecurringShift, Turns
+from tocsin.core.schedule import ExtraShift, Model, Override, Replacement, Rotation, Schedule, Version, named_users
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import override, schedule, schedule_user, schedule_version
 
@@ -37,10 +39,55 @@ class Loaded:
     overrides: tuple[Override, ...]
 
 
+_KINDS: Final[dict[str, type[Recurrence]]] = {"turns": Turns, "rule": Rule}
+"""How shifts recur, by the `kind` that is kept with it."""
+
+_hints = get_type_hints(RecurringShift) | {"recurrence": msgspec.Raw}
+_Shift = msgspec.defstruct(
+    "_Shift",
+    [
+        (one.name, _hints[one.name]) if one.default is MISSING else (one.name, _hints[one.name], one.default)
+        for one in fields(RecurringShift)
+    ],
+)
+"""A recurring shift as it is kept. msgspec reads no union of dataclasses, so its recurrence is read by itself."""
+
+
+class _Rotation(msgspec.Struct):
+    id: str
+    name: str
+    shifts: tuple[_Shift, ...]  # type: ignore[valid-type]
+    rank: int = 0
+
+
+class _Model(msgspec.Struct):
+    time_zone: str
+    rotations: tuple[_Rotation, ...] = ()
+    extra_shifts: tuple[ExtraShift, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "turns"
+
+
 @lru_cache(maxsize=KEPT_DECODED)
 def read_model(text: str) -> Model:
     """A model from its JSON. Raises ValueError when it is none."""
-    return msgspec.json.decode(text, type=Model)
+    told = msgspec.json.decode(text, type=_Model)
+    rotations = tuple(
+        Rotation(rotation.id, rotation.name, tuple(_read_shift(shift) for shift in rotation.shifts), rotation.rank)
+        for rotation in told.rotations
+    )
+    return Model(told.time_zone, rotations, told.extra_shifts, told.replacements)
+
+
+def _read_shift(told: Any) -> RecurringShift:
+    kind = msgspec.json.decode(told.recurrence, type=_Kind).kind
+    if kind not in _KINDS:
+        raise ValueError(f"shifts that recur as '{kind[:40]}' were kept by a newer version of Tocsin")
+    recurrence = msgspec.json.decode(told.recurrence, type=_KINDS[kind])
+    return RecurringShift(**msgspec.structs.asdict(told) | {"recurrence": recurrence})
 
 
 def load(tx: Tx, schedule_id: str, span: Span | None = None) -> Loaded | None:
