@@ -1,4 +1,4 @@
-"""Who is on call: one instant over 1,250 schedules, and the final schedule of one for a year.
+"""Who is on call: one instant over 1,250 schedules, and the final schedule of one for a year; by turns, and by calendar rules.
 
 python -m bench.on_call            a table
 python -m bench.on_call --json     the same as JSON
@@ -14,8 +14,9 @@ from typing import Final
 
 from tocsin.base import ids
 from tocsin.base.times import Span
-from tocsin.core.rotation import Restriction
-from tocsin.core.schedule import Layer, Override, Schedule, Version, final, from_layers, on_call_at
+from tocsin.core.calendar_rule import Rule
+from tocsin.core.rotation import RecurringShift, Restriction
+from tocsin.core.schedule import Layer, Model, Override, Rotation, Schedule, Version, final, from_layers, on_call_at
 
 SCHEDULES: Final = 1_250
 ZONES: Final = ("Europe/Paris", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe")
@@ -43,10 +44,35 @@ def schedule(chance: random.Random, number: int) -> tuple[Schedule, tuple[Overri
     return Schedule(ids.object_id(chance), f"Rota {number}", (Version(1, BEGAN, model),)), made
 
 
+RULES: Final = (
+    ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR", 12 * 3600),
+    ("FREQ=DAILY", DAY),
+    ("FREQ=MONTHLY;BYDAY=SA,SU;BYSETPOS=1,-1", DAY),
+)
+
+
+def by_rules(chance: random.Random, number: int) -> tuple[Schedule, tuple[Override, ...]]:
+    """The same by calendar rules: office days, days and some weekends, in a zone that need not be the schedule's."""
+    crew = tuple((ids.object_id(chance),) for _ in range(6))
+    start = BEGAN + timedelta(hours=number % 24)
+    rotations = []
+    for rank, (text, seconds) in enumerate(RULES):
+        rule = Rule(start, seconds, ZONES[(number + rank) % len(ZONES)], text, (start + timedelta(days=14),))
+        shift = RecurringShift(ids.object_id(chance), "", rule, start, None, crew)
+        rotations.append(Rotation(ids.object_id(chance), "", (shift,), rank))
+    model = Model(ZONES[number % len(ZONES)], tuple(rotations))
+    return Schedule(ids.object_id(chance), f"Rota {number}", (Version(1, BEGAN, model),)), ()
+
+
 def measure() -> dict[str, float]:
     """Medians in milliseconds."""
     chance = random.Random(7)
-    rotas = [schedule(chance, number) for number in range(SCHEDULES)]
+    turns = measured([schedule(chance, number) for number in range(SCHEDULES)])
+    rules = measured([by_rules(chance, number) for number in range(SCHEDULES)])
+    return turns | {f"rules_{name}": value for name, value in rules.items()}
+
+
+def measured(rotas: list[tuple[Schedule, tuple[Override, ...]]]) -> dict[str, float]:
     year = Span(NOW, NOW + timedelta(days=365))
     instants, years = [], []
     for run in range(RUNS):
@@ -65,7 +91,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="Who is on call")
     arguments.add_argument("--json", action="store_true")
     found = measure()
-    words = {"instant_ms": f"one instant over {SCHEDULES:,} schedules, ms", "year_ms": "final schedule for a year, ms"}
+    words = {
+        "instant_ms": f"one instant over {SCHEDULES:,} schedules, ms",
+        "year_ms": "final schedule for a year, ms",
+        "rules_instant_ms": "one instant, all by calendar rules, ms",
+        "rules_year_ms": "final schedule for a year by rules, ms",
+    }
     if arguments.parse_args().json:
         print(json.dumps(found, indent=2))
     else:

@@ -10,7 +10,7 @@ Laws:
    of the last shift of the rule that began before it, taken out or not, so that it moves nobody's turn.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -149,14 +149,11 @@ class _Clock:
 
     def within(self, span: Span) -> Iterator[Occurrence]:
         begun = self._before(span.start)
-        since = span.start if begun is None else begun.start
-        found = [one for one in self._begins(since, span.end) if one.counts and one.start >= since]
+        found = self._begins(span.start if begun is None else begun.start, span.end)
         for at, one in enumerate(found):
-            if one.start >= span.end:
-                return
             following = found[at + 1] if at + 1 < len(found) else self._after(one.start)
             end = one.end if following is None else min(one.end, following.start)
-            if not one.is_out and one.start < end and span.start < end:
+            if not one.is_out and one.start < min(end, span.end) and span.start < end:
                 yield Occurrence(one.number, one.start, end)
 
     def number_begun(self, instant: datetime) -> int:
@@ -179,39 +176,40 @@ class _Clock:
 
     def _before(self, instant: datetime) -> _Begin | None:
         """The last that counts and begins at or before `instant`."""
-        while True:
-            begun = [one for one in self._begins(instant, instant) if one.start <= instant]
+        at = bisect_right(self.put_in, instant, key=_start_of)
+        added = self.put_in[at - 1 : at]
+        while begun := [one for one in self._of_rule(instant, instant) if one.start <= instant]:
             if counting := [one for one in begun if one.counts]:
-                return counting[-1]
-            if not begun:
-                return None
+                return max([counting[-1], *added], key=_order_of)
             instant = begun[0].start - _MICROSECOND
+        return added[0] if added else None
 
     def _after(self, instant: datetime) -> _Begin | None:
         """The first that counts and begins after `instant`."""
-        while True:
-            coming = [one for one in self._begins(instant, instant) if one.start > instant]
-            for one in coming:
-                if one.counts:
-                    return one
-            if not coming:
-                return None
+        at = bisect_right(self.put_in, instant, key=_start_of)
+        added = self.put_in[at : at + 1]
+        while coming := [one for one in self._of_rule(instant, instant) if one.start > instant]:
+            if counting := [one for one in coming if one.counts]:
+                return min([counting[0], *added], key=_order_of)
             instant = coming[-1].start
+        return added[0] if added else None
 
     def _begins(self, since: datetime, until: datetime) -> list[_Begin]:
-        """All that begin in [since, until], the last before and the first after, in order; more may be among them."""
+        """All that count and begin in [since, until], in order."""
+        first = bisect_left(self.put_in, since, key=_start_of)
+        last = bisect_right(self.put_in, until, key=_start_of)
+        found = [one for one in self._of_rule(since, until) if one.counts and since <= one.start <= until]
+        return sorted([*found, *self.put_in[first:last]], key=_order_of)
+
+    def _of_rule(self, since: datetime, until: datetime) -> list[_Begin]:
+        """The rule's own from `since` to `until`, the last before and the first after, in order; more may be among them."""
         wall, later = to_wall(since, self.zone), to_wall(until, self.zone)
         if self.may_cross:
             low, high = self._crossing(wall, -_REACH), self._crossing(later, _REACH) + 1
         else:
             low, high = self.starts.number_at(wall) - 1, self.starts.number_at(later) + 2
         found = [one for one in map(self._begin, range(max(low, 0), high + 1)) if one is not None]
-        if self.put_in:
-            first = bisect_right(self.put_in, since, key=_start_of)
-            last = bisect_right(self.put_in, until, key=_start_of)
-            found += self.put_in[max(first - 1, 0) : last + 1]
-        found.sort(key=_order_of)
-        return found
+        return sorted(found, key=_order_of) if self.may_cross else found
 
     def _crossing(self, wall: datetime, reach: timedelta) -> int:
         """The number of a start so far from `wall` that all beyond it are beyond it in time, too."""
@@ -240,10 +238,8 @@ def _clock_of(rule: Rule) -> _Clock:
     length = timedelta(seconds=rule.seconds)
     out = frozenset(rule.except_at)
     clock = _Clock(starts, zone, length, parsed.has_many_times and not is_elapsed, out)
-    put_in = tuple(
-        _Begin(added, clock.number_begun(added), from_wall(to_wall(added, zone) + length, zone))
-        for added in sorted(set(rule.added_at) - out)
-    )
+    added = [_Begin(at, clock.number_begun(at), from_wall(to_wall(at, zone) + length, zone)) for at in set(rule.added_at) - out]
+    put_in = tuple(sorted((one for one in added if one.counts), key=_order_of))
     return _Clock(starts, zone, length, clock.may_cross, out, put_in)
 
 

@@ -19,7 +19,7 @@ from math import gcd
 from typing import Final, Literal
 
 from tocsin.base.times import Span, from_wall, to_wall
-from tocsin.core.calendar_rule import Around, Rule, around, occurrences_in
+from tocsin.core.calendar_rule import Rule, around, occurrences_in
 
 DAY: Final = 86_400
 WEEK: Final = 7 * DAY
@@ -184,12 +184,12 @@ def holders_of_turn(shift: RecurringShift, number: int, zone: tzinfo) -> People:
 
 def stretch_at(shift: RecurringShift, instant: datetime, zone: tzinfo) -> Stretch:
     """What the shift says at `instant`, and from when to when it says just that."""
+    if isinstance(shift.recurrence, Rule):
+        return _stretch_of_rule(shift, shift.recurrence, instant, zone)
     if instant < shift.since:
         return Stretch(None, shift.since, None)
     if shift.until is not None and instant >= shift.until:
         return Stretch(max(shift.until, shift.since), None, None)
-    if isinstance(shift.recurrence, Rule):
-        return _stretch_of_rule(shift, around(shift.recurrence, instant), zone)
     window_start: datetime | None = None
     window_end: datetime | None = None
     if windows := week_windows(shift.restrictions):
@@ -235,21 +235,31 @@ def pieces_in(shift: RecurringShift, span: Span, zone: tzinfo) -> Iterator[Piece
             window = next(allowed, None)
 
 
-def _stretch_of_rule(shift: RecurringShift, found: Around, zone: tzinfo) -> Stretch:
-    """What is found around an instant, cut to the dates of the shift."""
+def _stretch_of_rule(shift: RecurringShift, rule: Rule, instant: datetime, zone: tzinfo) -> Stretch:
+    """`stretch_at` for a calendar rule: what it says around the instant, cut to the dates of the shift."""
+    since, until = shift.since, shift.until
+    if until is not None and until <= since:
+        return Stretch(None, None, None)
+    # Outside the dates, what the rule says just inside them tells how far that reaches.
+    is_early, is_late = instant < since, until is not None and instant >= until
+    moment = since if is_early else until - timedelta(microseconds=1) if is_late and until is not None else instant
+    found = around(rule, moment)
     start, end = found.start, found.end
-    if found.number is None:
-        # The time before the first shift that counts, or after the last, has no end.
-        if start is not None and start <= shift.since:
-            start = None
-        if end is not None and shift.until is not None and end >= shift.until:
-            end = None
-        return Stretch(start, end, None)
-    assert start is not None  # a shift has both ends
-    assert end is not None
-    if shift.until is not None and shift.until < end:
-        end = shift.until
-    return Stretch(max(start, shift.since), end, holders_of_turn(shift, found.number, zone))
+    if found.number is not None and not is_early and not is_late:
+        assert start is not None  # a shift has both ends
+        assert end is not None
+        last = end if until is None else min(end, until)
+        return Stretch(max(start, since), last, holders_of_turn(shift, found.number, zone))
+    if is_early and found.number is not None:
+        start, end = None, since
+    if is_late and found.number is not None:
+        start, end = until, None
+    # A shift that ends before the dates begin, or begins after their end, is no edge.
+    return Stretch(
+        None if start is None or start <= since else start,
+        None if end is None or (until is not None and end >= until) else end,
+        None,
+    )
 
 
 @lru_cache(maxsize=4096)

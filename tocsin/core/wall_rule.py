@@ -30,7 +30,7 @@ MOST_A_YEAR: Final = 1_000
 MOST_INTERVAL: Final = 10_000
 """The largest INTERVAL."""
 
-LONGEST_TEXT: Final = 500
+LONGEST_TEXT: Final = 2_000
 """The most characters of a rule."""
 
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
