@@ -4,7 +4,7 @@ Laws:
 1. A name is looked up once, the addresses are checked, and the connection goes to a checked address: there is no second
    look-up in which it could become another. Every hop of a redirect is checked the same way.
 2. Private, loopback, link-local (cloud metadata) and other special addresses are refused, unless their network is allowed.
-3. At most `ANSWER_MAX` bytes of an answer are read, whatever it says its length is.
+3. At most `ANSWER_MAX` bytes of an answer (or what its asker says) are read, whatever it says its length is.
 4. Proxies and credentials of the process's environment are not used.
 Why aiohttp: docs/decisions/0013-outgoing-client.md.
 """
@@ -157,15 +157,19 @@ class Outside:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         timeout: timedelta = timedelta(seconds=10),  # noqa: ASYNC109 - the limit of one exchange, kept by the client below
+        answer_most: int = ANSWER_MAX,
     ) -> Answer:
-        """One exchange, redirects included. Raises Forbidden, or Unreachable when there was no answer."""
+        """One exchange, redirects included. Raises Forbidden, or Unreachable when there was no answer.
+
+        `answer_most`: how many bytes of the answer are read; what is longer is cut there.
+        """
         if len(body) > BODY_MAX:
             raise Forbidden(f"a body of {len(body)} bytes is larger than {BODY_MAX}")
         limits = aiohttp.ClientTimeout(total=timeout.total_seconds(), sock_connect=CONNECT_SECONDS)
         sent = dict(headers or {})
         for _ in range(REDIRECTS_MAX + 1):
             self._check(url)
-            answer, onward = await self._exchange(method, url, body, sent, limits)
+            answer, onward = await self._exchange(method, url, body, sent, limits, answer_most)
             if onward is None:
                 return answer
             target = urljoin(url, onward)
@@ -192,13 +196,14 @@ class Outside:
             raise Forbidden(reason)
 
     async def _exchange(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str], limits: aiohttp.ClientTimeout
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], limits: aiohttp.ClientTimeout,
+        answer_most: int,
     ) -> tuple[Answer, str | None]:
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=limits
             ) as response:
-                read = await _read(response)
+                read = await _read(response, answer_most)
                 answer = Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, read)
         except Forbidden:
             raise
@@ -208,15 +213,16 @@ class Outside:
             raise Forbidden(f"'{url[:200]}' is not an address") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"{type(error).__name__}: {error}"[:300]) from error
-        # 303 would turn the POST into a GET, and 301 and 302 are treated so by many: only these two repeat the request.
-        onward = answer.headers.get("location") if answer.status in {307, 308} else None
+        # 303 would turn a POST into a GET, and 301 and 302 are treated so by many: of a POST only the other two repeat the request.
+        repeating = {301, 302, 303, 307, 308} if method == "GET" else {307, 308}
+        onward = answer.headers.get("location") if answer.status in repeating else None
         return answer, onward
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body up to `ANSWER_MAX`; what is longer costs the connection, not memory."""
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body up to `most` bytes; what is longer costs the connection, not memory."""
     parts: list[bytes] = []
-    room = ANSWER_MAX
+    room = most
     while room > 0:
         part = await response.content.read(room)
         if not part:
