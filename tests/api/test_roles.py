@@ -159,6 +159,11 @@ def _things(api: Api) -> dict[str, str]:
     things["method"] = new(api, f"/users/{ADA.id}/contact_methods", "contact_method", **method)["id"]
     rule_wish = {"contact_method": {"id": things["method"], "type": "email_contact_method_reference"}, "urgency": "high", "start_delay_in_minutes": 3}
     things["rule"] = new(api, f"/users/{ADA.id}/notification_rules", "notification_rule", **rule_wish)["id"]
+    handoff_wish = {"contact_method": rule_wish["contact_method"], "handoff_type": "both", "notify_advance_in_minutes": 5}
+    things["handoff_rule"] = new(api, f"/users/{ADA.id}/oncall_handoff_notification_rules", "oncall_handoff_notification_rule", **handoff_wish)["id"]
+    status_wish = {"contact_method": rule_wish["contact_method"]}
+    things["status_rule"] = new(api, f"/users/{ADA.id}/status_update_notification_rules", "status_update_notification_rule", **status_wish)["id"]
+    things["default_method"] = new(api, f"/users/{ADA.id}/contact_methods", "contact_method", **method | {"address": "ada@spare.example.org"})["id"]
     things["key"] = new(api, "/api_keys", "api_key", label="of Ada", user_id=ADA.id)["id"]
     hook = {
         "type": "webhook_subscription", "events": ["incident.triggered"], "filter": {"type": "account_reference"},
@@ -204,6 +209,8 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
     ada_s = f"/users/{ADA.id}"
     method = {"type": "email_contact_method", "label": "Home", "address": "ada@home.example.org"}
     rule = {"contact_method": {"id": things["method"], "type": "email_contact_method"}, "urgency": "low", "start_delay_in_minutes": 4}
+    spare = {"id": things["default_method"], "type": "email_contact_method"}
+    subscribables = {"subscribables": [{"subscribable_id": things["incident"], "subscribable_type": "incident"}]}
     change = {"type": "incident_reference", "title": "Other"}
     return {
         "GET /abilities": Case(EVERYBODY),
@@ -265,6 +272,24 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         f"POST {ada_s}/notification_rules": Case(ADMIN, body={"notification_rule": rule}),
         f"PUT {ada_s}/notification_rules/{{rule}}": Case(ADMIN, body={"notification_rule": {"start_delay_in_minutes": 9}}),
         f"DELETE {ada_s}/notification_rules/{{rule}}": Case(ADMIN),
+        f"GET {ada_s}/oncall_handoff_notification_rules": Case(SEER),
+        f"GET {ada_s}/oncall_handoff_notification_rules/{{handoff_rule}}": Case(SEER),
+        f"POST {ada_s}/oncall_handoff_notification_rules": Case(ADMIN, body={"oncall_handoff_notification_rule": {"contact_method": rule["contact_method"], "handoff_type": "oncall", "notify_advance_in_minutes": 9}}),
+        f"PUT {ada_s}/oncall_handoff_notification_rules/{{handoff_rule}}": Case(ADMIN, body={"oncall_handoff_notification_rule": {"notify_advance_in_minutes": 9}}),
+        f"DELETE {ada_s}/oncall_handoff_notification_rules/{{handoff_rule}}": Case(ADMIN),
+        f"GET {ada_s}/status_update_notification_rules": Case(SEER),
+        f"GET {ada_s}/status_update_notification_rules/{{status_rule}}": Case(SEER),
+        f"POST {ada_s}/status_update_notification_rules": Case(ADMIN, body={"status_update_notification_rule": {"contact_method": spare}}),
+        f"PUT {ada_s}/status_update_notification_rules/{{status_rule}}": Case(ADMIN, body={"status_update_notification_rule": {"contact_method": spare}}),
+        f"DELETE {ada_s}/status_update_notification_rules/{{status_rule}}": Case(ADMIN),
+        f"GET {ada_s}/oauth_delegations": Case(ADMIN, ADMIN),
+        f"GET {ada_s}/oauth_delegations/{{session}}": Case(ADMIN, ADMIN),
+        f"GET {ada_s}/notification_subscriptions": Case(SEER),
+        f"POST {ada_s}/notification_subscriptions": Case(ADMIN, body=subscribables),
+        f"POST {ada_s}/notification_subscriptions/unsubscribe": Case(ADMIN, body=subscribables),
+        "GET /teams/{team}/notification_subscriptions": Case(EVERYBODY),
+        "POST /teams/{team}/notification_subscriptions": Case(MANAGER, EVERYBODY, subscribables),
+        "POST /teams/{team}/notification_subscriptions/unsubscribe": Case(MANAGER, EVERYBODY, subscribables),
         "GET /notifications": Case(EVERYBODY),
         "GET /oncalls": Case(EVERYBODY),
         "GET /priorities": Case(EVERYBODY),

@@ -140,14 +140,14 @@ ASSIGN_ROLE: Final = "assign_role"
 OPEN_KINDS: Final = frozenset({"user", "team", "priority", "ability", "license", "vendor", "account", "schedule_preview"})
 """Kinds everybody who is known here may read, even without base access: names of colleagues and plain facts."""
 
-RESPONDER_KINDS: Final = frozenset({"incident", "alert", "note", "override", "maintenance_window"})
+RESPONDER_KINDS: Final = frozenset({"incident", "alert", "note", "override", "swap", "maintenance_window"})
 """What a Responder may create and change; all else is configuration and takes a Manager."""
 
 ACCOUNT_KINDS: Final = frozenset({"user", "priority", "license", "account"})
 """What only Global Admins and the Account Owner may create, change or delete."""
 
 PERSONAL_KINDS: Final = frozenset(
-    {"contact_method", "notification_rule", "oncall_handoff_notification_rule", "status_update_notification_rule", "session", "api_key"},
+    {"contact_method", "notification_rule", "oncall_handoff_notification_rule", "status_update_notification_rule", "notification_subscription", "session", "api_key"},
 )
 """What belongs to one person, who may change it whatever the role."""
 

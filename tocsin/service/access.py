@@ -16,7 +16,7 @@ from tocsin.core import permission
 from tocsin.core.permission import Actor, Level, Thing
 from tocsin.store import people as store_people
 from tocsin.store.db import Tx
-from tocsin.store.tables import incidents, people, schedules, services
+from tocsin.store.tables import handoffs, incidents, people, schedules, services
 
 _policy_team = sa.select(services.escalation_policy.c.team_id)
 
@@ -37,6 +37,8 @@ OWNER_OF: Final[Mapping[str, sa.ColumnElement[str]]] = {
     "user": people.user.c.id,
     "contact_method": people.contact_method.c.user_id,
     "notification_rule": people.notification_rule.c.user_id,
+    "oncall_handoff_notification_rule": handoffs.handoff_rule.c.user_id,
+    "status_update_notification_rule": handoffs.status_update_rule.c.user_id,
     "session": people.session.c.user_id,
     "api_key": people.api_key.c.user_id,
 }
