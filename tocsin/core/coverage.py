@@ -272,6 +272,27 @@ def beyond(gaps_there: Sequence[Reached], others: Sequence[Reached]) -> tuple[Re
     return tuple(found)
 
 
+def later(was: Sequence[Reached], will_be: Sequence[Reached]) -> tuple[Reached, ...]:
+    """The parts of the second proof in which somebody is reached, but later than in the first; both gapless over one span."""
+    found: list[Reached] = []
+    at = 0
+    for one in will_be:
+        while at < len(was) and was[at].end <= one.start:
+            at += 1
+        for number in range(at, len(was)):
+            before = was[number]
+            if before.start >= one.end or one.wait is None:
+                break
+            if before.wait is None or before.wait >= one.wait:
+                continue
+            part = replace(one, start=max(one.start, before.start), end=min(one.end, before.end))
+            if found and found[-1].end == part.start and (found[-1].causes, found[-1].wait) == (part.causes, part.wait):
+                found[-1] = replace(found[-1], end=part.end)
+            else:
+                found.append(part)
+    return tuple(found)
+
+
 def covered_share(reached: Sequence[Reached]) -> float:
     """How much of the proven time has somebody reached, in per cent."""
     whole = sum((one.end - one.start for one in reached), NOW)

@@ -2,12 +2,14 @@
 
 Laws:
 1. What is proven is what would happen: schedules, people and their rules are read as the engine reads them.
-2. An actor is shown only the policies and services they may see; people are looked for at two places on those policies'
+2. What an edit would do is found by doing it, through its own door, in a transaction that leaves nothing.
+3. An actor is shown only the policies and services they may see; people are looked for at two places on those policies'
    schedules. A schedule they may not see counts in the proof, and is not named.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,15 +19,16 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.base.times import Span
 from tocsin.core import coverage as rules
 from tocsin.core import notify, schedule
-from tocsin.core.coverage import Double, Person, Reached
+from tocsin.core.alert import UrgencyRule
+from tocsin.core.coverage import Cause, Double, Kind, Person, Reached
 from tocsin.core.escalation import Policy
 from tocsin.core.permission import Actor
 from tocsin.core.schedule import Stretch
 from tocsin.service import access
-from tocsin.store import outbox, policies
+from tocsin.store import outbox, policies, services
 from tocsin.store import people as store_people
 from tocsin.store import schedules as store_schedules
-from tocsin.store.db import Tx
+from tocsin.store.db import Database, Tx
 from tocsin.store.schedules import Loaded
 from tocsin.store.tables import schedules as schedule_tables
 from tocsin.store.tables import services as tables
@@ -33,7 +36,6 @@ from tocsin.store.tables import services as tables
 WEEKS_MOST: Final = 26
 """How many weeks are proven at once."""
 SPAN_MOST: Final = timedelta(weeks=WEEKS_MOST)
-URGENCY: Final = "high"
 HIDDEN: Final = "a schedule of a private team"
 
 
@@ -46,11 +48,24 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyCoverage:
-    """What was proven of one policy, and for which services it holds."""
+class Served:
+    """A service that is switched on, with what decides how urgent its incidents are."""
 
-    policy: Policy
-    services: tuple[Named, ...]
+    id: str
+    name: str
+    urgency: UrgencyRule = field(default_factory=UrgencyRule)
+    escalates_low: bool = False
+
+    @property
+    def has_own_proof(self) -> bool:
+        """Whether its incidents may be of low urgency by the clock, so that not all is as its policy says."""
+        return "low" in {self.urgency.during, self.urgency.outside}
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was proven of something, over the span that was asked for."""
+
     reached: tuple[Reached, ...]
 
     @property
@@ -67,6 +82,22 @@ class PolicyCoverage:
     def covered_share(self) -> float:
         """How much of the span has somebody reached, in per cent."""
         return rules.covered_share(self.reached)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCoverage(Proven):
+    """What was proven of a service whose incidents are sometimes of low urgency: then it is not what its policy says."""
+
+    service: Served
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCoverage(Proven):
+    """What was proven of one policy for incidents of high urgency; the services on it, and those with a proof of their own."""
+
+    policy: Policy
+    services: tuple[Served, ...]
+    own: tuple[ServiceCoverage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +124,57 @@ def look(
 
     Raises 400/2002 when the span is turned round or longer than SPAN_MOST.
     """
+    check_span(span)
+    return proven(gather(tx, actor, span, _chosen(tx, actor, service_ids, policy_ids, team_ids)))
+
+
+def check_span(span: Span) -> None:
+    """Raise 400/2002 when the span is turned round or longer than SPAN_MOST."""
     if span.end <= span.start:
         raise invalid_arguments("until must be after since")
     if span.end - span.start > SPAN_MOST:
         raise invalid_arguments(f"The range from since to until must be at most {WEEKS_MOST} weeks")
-    chosen = _chosen(tx, actor, service_ids, policy_ids, team_ids)
-    proof = _proof(tx, actor, chosen, span)
-    served = _services(tx, actor, chosen)
-    proven = [PolicyCoverage(proof.policies[id_], tuple(served.get(id_, ())), found) for id_, found in proof.reached.items()]
+
+
+def proven(facts: "Facts") -> Coverage:
+    """The proof from what was read; it asks no database."""
+    proof, span = _Proof(facts), facts.span
+    found = [
+        PolicyCoverage(proof.of_policy(id_), policy, facts.services.get(id_, ()), proof.own(id_))
+        for id_, policy in facts.policies.items()
+    ]
     entries = {
         id_: schedule.joined(
             (stretch.start, min(stretch.end, span.end), holder.user_id)
-            for stretch in line
+            for stretch in proof.line(id_)
             if stretch.start < span.end
             for holder in stretch.holders
         )
-        for id_, line in proof.lines.items()
-        if id_ in proof.seen
+        for id_ in facts.schedules
+        if id_ in facts.seen
     }
-    proven.sort(key=lambda one: (one.covered_share, not one.weak, one.policy.name.casefold(), one.policy.id))
-    return Coverage(span, tuple(proven), rules.doubles(entries), proof.user_names, proof.schedule_names)
+    found.sort(key=lambda one: (one.covered_share, not one.weak, one.policy.name.casefold(), one.policy.id))
+    user_names = {id_: way.high.name for id_, way in facts.people.items()}
+    return Coverage(span, tuple(found), rules.doubles(entries), user_names, facts.schedule_names)
+
+
+# ------------------------------------------------------------------------------------------------------------- what if
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit of a schedule would do to one policy: when nobody would be reached any more, and when somebody again."""
+    """What an edit would do to one policy, or to one service whose proof is its own.
+
+    opens   when nobody would be reached any more
+    closes  when somebody would be reached again, as it is now
+    later   when somebody would still be reached, but later than now
+    """
 
     policy: Policy
+    service: Named | None
     opens: tuple[Reached, ...]
     closes: tuple[Reached, ...]
+    later: tuple[Reached, ...]
 
 
 def would_change(tx: Tx, actor: Actor, edited: Loaded, span: Span) -> list[Change]:
@@ -129,44 +182,170 @@ def would_change(tx: Tx, actor: Actor, edited: Loaded, span: Span) -> list[Chang
     target = tables.policy_target.c
     using = [row.policy_id for row in tx.rows(sa.select(target.policy_id).where(target.target_id == edited.schedule.id))]
     chosen = _chosen(tx, actor, (), using, ()) if using else []
-    before = _proof(tx, actor, chosen, span)
-    after = _proof(tx, actor, chosen, span, edited)
-    changes = []
-    for id_, policy in before.policies.items():
-        were, will_be = rules.gaps(before.reached[id_]), rules.gaps(after.reached[id_])
-        change = Change(policy, rules.beyond(will_be, were), rules.beyond(were, will_be))
-        if change.opens or change.closes:
-            changes.append(change)
-    return sorted(changes, key=lambda change: (change.policy.name.casefold(), change.policy.id))
+    return compared(gather(tx, actor, span, chosen), gather(tx, actor, span, chosen, edited))
+
+
+class _Undone(Exception):
+    """Ends a rehearsal: no error, the way out of a transaction that is to leave nothing."""
+
+
+@contextmanager
+def undone(db: Database) -> Iterator[Tx]:
+    """A transaction in which everything may be done and nothing is kept."""
+    try:
+        with db.write() as tx:
+            yield tx
+            raise _Undone
+    except _Undone:
+        pass
+
+
+def rehearsed(db: Database, actor: Actor, span: Span, deed: Callable[[Tx], object]) -> list[Change]:
+    """What `deed` would open and close for the actor, without doing it. Raises whatever the deed is refused with.
+
+    It is done through the door by which it would go, in a transaction that is undone; only reading falls into that
+    transaction, the proofs are made afterwards.
+    """
+    check_span(span)
+    with db.read() as tx:
+        before = gather(tx, actor, span, _chosen(tx, actor, (), (), ()))
+    with undone(db) as tx:
+        deed(tx)
+        after = gather(tx, actor, span, _chosen(tx, actor, (), (), ()))
+    return compared(before, after)
+
+
+def compared(before: "Facts", after: "Facts") -> list[Change]:
+    """What becomes different between two states: policies by name, each followed by services with a proof of their own."""
+    first, second = _Proof(before), _Proof(after)
+    changes: list[Change] = []
+    for id_, policy in after.policies.items():
+        if id_ not in before.policies or before.about(id_) != after.about(id_):
+            was = first.of_policy(id_) if id_ in before.policies else ()
+            changes += _change(policy, None, was, second.of_policy(id_))
+    old = {one.id: (id_, one) for id_, served in before.services.items() for one in served}
+    for id_, served in after.services.items():
+        for one in served:
+            home, known = old.get(one.id, (None, None))
+            is_as_policy = not one.has_own_proof or before.about(id_) == after.about(id_)
+            if known == one and home == id_ and is_as_policy:
+                continue
+            was = first.of_service(home, known) if home is not None and known is not None else ()
+            changes += _change(after.policies[id_], Named(one.id, one.name), was, second.of_service(id_, one))
+    return sorted(changes, key=lambda one: (one.policy.name.casefold(), one.policy.id, one.service.name if one.service else ""))
+
+
+def _change(policy: Policy, service: Named | None, was: Sequence[Reached], will_be: Sequence[Reached]) -> list[Change]:
+    """The change between two proofs, if there is one; without a proof of before, all that is open afterwards is new."""
+    holes, open_ = rules.gaps(was), rules.gaps(will_be)
+    change = Change(policy, service, rules.beyond(open_, holes), rules.beyond(holes, open_), rules.later(was, will_be))
+    return [change] if change.opens or change.closes or change.later else []
+
+
+# --------------------------------------------------------------------------------------------------- what is proven from
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
-    """What was proven of some policies, and what it was proven from."""
+class Way:
+    """Somebody as the proofs need them: with when the first page of high and of low urgency would leave."""
 
+    high: Person
+    low: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that proofs over a span are made from, read once. `seen`: the schedules that may be named to the asker."""
+
+    span: Span
     policies: Mapping[str, Policy]
-    reached: Mapping[str, tuple[Reached, ...]]
-    lines: Mapping[str, Sequence[Stretch]]
+    services: Mapping[str, tuple[Served, ...]]
+    schedules: Mapping[str, Loaded]
+    people: Mapping[str, Way]
     seen: frozenset[str]
-    user_names: Mapping[str, str]
     schedule_names: Mapping[str, str]
 
+    def about(self, policy_id: str) -> object:
+        """All that the proof of this policy depends on: when it is equal, the proof is."""
+        policy = self.policies.get(policy_id)
+        if policy is None:
+            return None
+        targets = [target for rule in policy.rules for target in rule.targets]
+        on_it = {target.id: self.schedules.get(target.id) for target in targets if target.type != "user"}
+        named = {target.id for target in targets if target.type == "user"}
+        named |= {id_ for one in on_it.values() if one is not None for id_ in _named(one)}
+        return policy, on_it, {id_: self.people[id_] for id_ in named}
 
-def _proof(tx: Tx, actor: Actor, policy_ids: Collection[str], span: Span, edited: Loaded | None = None) -> _Proof:
-    """The proof for these policies; `edited` stands in the place of the schedule with its id."""
+
+def gather(tx: Tx, actor: Actor, span: Span, policy_ids: Collection[str], edited: Loaded | None = None) -> Facts:
+    """What the proofs of these policies need; `edited` stands in the place of the schedule with its id."""
     loaded = policies.load(tx, policy_ids)
     targets = {target for policy in loaded.values() for rule in policy.rules for target in rule.targets}
     reach = Span(span.start, span.end + rules.WAIT_MOST)
     known = store_schedules.load_many(tx, {target.id for target in targets if target.type != "user"}, reach)
     if edited is not None and edited.schedule.id in known:
         known[edited.schedule.id] = edited
-    lines = {id_: schedule.timeline(one.schedule, one.overrides, reach) for id_, one in known.items()}
     seen = _seen(tx, actor, known)
     names = {id_: one.schedule.name if id_ in seen else HIDDEN for id_, one in known.items()}
-    people = _people(tx, {target.id for target in targets if target.type == "user"} | _held(lines), span.start)
-    crew = rules.People(people.values())
-    reached = {id_: rules.prove(policy, lines, crew, names, span) for id_, policy in loaded.items()}
-    return _Proof(loaded, reached, lines, seen, {one.id: one.name for one in people.values()}, names)
+    user_ids = {target.id for target in targets if target.type == "user"}
+    user_ids |= {id_ for one in known.values() for id_ in _named(one)}
+    return Facts(span, loaded, _services(tx, actor, list(loaded)), known, _people(tx, user_ids, span.start), seen, names)
+
+
+def _named(loaded: Loaded) -> set[str]:
+    """Everybody who may be on call on a schedule at some time."""
+    found = {override.user_id for override in loaded.overrides}
+    return found.union(*(schedule.named_users(version.model) for version in loaded.schedule.versions))
+
+
+class _Proof:
+    """Proofs over some facts, each made when it is asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self._reach = Span(facts.span.start, facts.span.end + rules.WAIT_MOST)
+        self._people = rules.People(way.high for way in facts.people.values())
+        self._people_low = rules.People(way.low for way in facts.people.values())
+        self._lines: dict[str, Sequence[Stretch]] = {}
+        self._high: dict[str, tuple[Reached, ...]] = {}
+        self._low: dict[tuple[str, bool], tuple[Reached, ...]] = {}
+
+    def line(self, schedule_id: str) -> Sequence[Stretch]:
+        """Who is on call on a schedule."""
+        if schedule_id not in self._lines:
+            one = self.facts.schedules[schedule_id]
+            self._lines[schedule_id] = schedule.timeline(one.schedule, one.overrides, self._reach)
+        return self._lines[schedule_id]
+
+    def of_policy(self, policy_id: str) -> tuple[Reached, ...]:
+        """What becomes of incidents of high urgency."""
+        if policy_id not in self._high:
+            self._high[policy_id] = self._prove(policy_id, self._people, escalates=True)
+        return self._high[policy_id]
+
+    def of_service(self, policy_id: str, service: Served) -> tuple[Reached, ...]:
+        """What becomes of a service's incidents, by the urgency they have when they open."""
+        when_low = rules.low_urgency(service.urgency, self.facts.span) if service.has_own_proof else ()
+        if not when_low:
+            return self.of_policy(policy_id)
+        key = policy_id, service.escalates_low
+        if key not in self._low:
+            self._low[key] = self._prove(policy_id, self._people_low, escalates=service.escalates_low)
+        stays = "" if service.escalates_low else ", and do not escalate"
+        cause = Cause(Kind.LOW_URGENCY, 0, service.id, f"incidents of {service.name} are of low urgency then{stays}")
+        return rules.by_urgency(self.of_policy(policy_id), self._low[key], when_low, cause)
+
+    def own(self, policy_id: str) -> tuple[ServiceCoverage, ...]:
+        """The services of this policy for which something else holds than for the policy."""
+        there = [one for one in self.facts.services.get(policy_id, ()) if one.has_own_proof]
+        found = [ServiceCoverage(self.of_service(policy_id, one), one) for one in there]
+        return tuple(one for one in found if one.reached != self.of_policy(policy_id))
+
+    def _prove(self, policy_id: str, people: rules.People, *, escalates: bool) -> tuple[Reached, ...]:
+        policy = self.facts.policies[policy_id]
+        wanted = {target.id for rule in policy.rules for target in rule.targets if target.type != "user"}
+        lines = {id_: self.line(id_) for id_ in wanted if id_ in self.facts.schedules}
+        return rules.prove(policy, lines, people, self.facts.schedule_names, self.facts.span, escalates=escalates)
 
 
 def _seen(tx: Tx, actor: Actor, schedule_ids: Collection[str]) -> frozenset[str]:
@@ -197,27 +376,23 @@ def _chosen(
     return [row.id for row in tx.rows(sa.select(policy.c.id).where(*conditions).order_by(policy.c.id))]
 
 
-def _services(tx: Tx, actor: Actor, policy_ids: Sequence[str]) -> dict[str, list[Named]]:
+def _services(tx: Tx, actor: Actor, policy_ids: Sequence[str]) -> dict[str, tuple[Served, ...]]:
     """The services that are switched on and use these policies, by policy."""
     table = tables.service
-    statement = sa.select(table.c.id, table.c.name, table.c.escalation_policy_id).where(
-        table.c.escalation_policy_id.in_(policy_ids), table.c.is_disabled.is_(False)
-    )
+    statement = sa.select(table).where(table.c.escalation_policy_id.in_(policy_ids), table.c.is_disabled.is_(False))
     seen = access.visible(actor, "service")
     if seen is not None:
         statement = statement.where(seen)
-    found: dict[str, list[Named]] = {}
+    found: dict[str, tuple[Served, ...]] = {}
     for row in tx.rows(statement.order_by(table.c.name, table.c.id)):
-        found.setdefault(row.escalation_policy_id, []).append(Named(row.id, row.name))
+        urgency = services.read_urgency(row.incident_urgency_rule, row.support_hours)
+        one = Served(row.id, row.name, urgency, row.escalates_low_urgency)
+        found[row.escalation_policy_id] = (*found.get(row.escalation_policy_id, ()), one)
     return found
 
 
-def _held(lines: Mapping[str, Sequence[Stretch]]) -> set[str]:
-    return {holder.user_id for line in lines.values() for stretch in line for holder in stretch.holders}
-
-
-def _people(tx: Tx, user_ids: Collection[str], at: datetime) -> dict[str, Person]:
-    """Each of these people, with when their first page of high urgency would leave."""
+def _people(tx: Tx, user_ids: Collection[str], at: datetime) -> dict[str, Way]:
+    """Each of these people, with when their first pages would leave."""
     kept_off = policies.unavailable(tx, user_ids)
     reaches = outbox.reach_of(tx, user_ids)
     names = {id_: row.name for id_, row in store_people.users(tx, user_ids).items()}
@@ -226,7 +401,9 @@ def _people(tx: Tx, user_ids: Collection[str], at: datetime) -> dict[str, Person
         reach = reaches.get(user_id)
         ways = tuple(notify.Way(*method) for method in reach.methods) if reach else ()
         told = tuple(notify.Rule(*rule) for rule in reach.rules) if reach else ()
-        planned = notify.plan(ways, told, URGENCY, "", at)
-        first = min((one.due_at - at for one in planned), default=None)
-        found[user_id] = Person(user_id, names.get(user_id, user_id), first, kept_off.get(user_id, ""))
+        high, low = (
+            min((one.due_at - at for one in notify.plan(ways, told, urgency, "", at)), default=None) for urgency in ("high", "low")
+        )
+        name, why_not = names.get(user_id, user_id), kept_off.get(user_id, "")
+        found[user_id] = Way(Person(user_id, name, high, why_not), Person(user_id, name, low, why_not))
     return found
