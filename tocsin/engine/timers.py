@@ -1,10 +1,10 @@
-"""The pass that fires due timers: escalations, acknowledgements that run out, snoozes that end, automatic resolves."""
+"""The pass that fires due timers: escalations, ends of acknowledgements, snoozes and pauses, automatic resolves, support hours."""
 
 from datetime import datetime
 from random import Random
 from typing import Final
 
-from tocsin.core.incident import Timer
+from tocsin.service import alarms
 from tocsin.service.incidents import Desk
 from tocsin.store import timers
 from tocsin.store.db import Database
@@ -21,7 +21,5 @@ def timers_pass(db: Database, now: datetime, *, chance: Random, batch: int = BAT
             return False
     with db.write() as tx, Desk(tx, now=now, chance=chance) as desk:
         wanted = timers.due(tx, now, batch)
-        desk.fetch({one.subject_id for one in wanted})  # first, as everybody does who changes an incident
-        for one in timers.take(tx, wanted):
-            desk.fire(one.subject_id, Timer(one.kind), one.due_at)
+        alarms.ring(desk, wanted)
     return bool(wanted)

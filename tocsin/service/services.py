@@ -3,8 +3,7 @@
 Laws:
 1. Every function that changes something takes a `Deed` and leaves an audit record in the same transaction.
 2. What changes nothing leaves no record, and `updated_at` stays.
-3. Only grouping by time and by content is acted on; `intelligent` grouping, `auto_pause` and `scheduled_actions` are
-   kept and read back, and nothing more (docs/services.md).
+3. How a service groups is a setting of its own (service/groupings.py); its form here is a way to read and write that.
 4. Deleting a service leaves its incidents as they are: they keep their policy, and people end them.
 Source: BEHAVIOUR 2.1 and 2.3.
 """
@@ -19,7 +18,7 @@ import sqlalchemy as sa
 from tocsin.base import ids, times
 from tocsin.base.errors import invalid, not_found
 from tocsin.inbound.roll import READERS
-from tocsin.service import audit, webhooks
+from tocsin.service import audit, groupings, hours, webhooks
 from tocsin.service.audit import Deed
 from tocsin.store.db import Tx
 from tocsin.store.tables.services import escalation_policy, integration, service
@@ -36,14 +35,6 @@ ALERT_CREATIONS: Final = ("create_alerts_and_incidents", "create_incidents")
 PAUSES: Final = (120, 180, 300, 600, 900)
 """Seconds a service may ask to hold alerts back; 0 leaves the number to us."""
 URGENCIES: Final = ("high", "low", "severity_based")
-GROUPING_KINDS: Final[Mapping[str, frozenset[str]]] = {
-    "time": frozenset({"timeout"}),
-    "intelligent": frozenset({"time_window", "iag_fields"}),
-    "content_based": frozenset({"aggregate", "fields", "time_window"}),
-}
-"""By kind of grouping, the names its `config` may have."""
-GROUPING_FIELDS_MOST: Final = 20
-
 CONSTANT_HIGH: Final[Mapping[str, Any]] = {"type": "constant", "urgency": "high"}
 
 EMAIL_TYPE: Final = "generic_email_inbound_integration"
@@ -60,7 +51,7 @@ INTEGRATION_TYPES: Final = (
     "cloudkick_inbound_integration",
 )
 
-_READ_ONLY: Final = frozenset({"recommended_time_window", "recommended_timeout"})
+_READ_ONLY: Final = frozenset({"recommended_timeout"})
 _EMAIL: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 _TOLD: Final = (
     "name", "description", "is_disabled", "auto_resolve_timeout", "acknowledgement_timeout", "alert_creation",
@@ -97,8 +88,13 @@ def create_service(tx: Tx, deed: Deed, *, name: str, escalation_policy_id: str, 
         "updated_at": deed.now,
         **columns,
     }
+    form = row.pop("alert_grouping_parameters")
     tx.execute(sa.insert(service), row)
-    audit.record(tx, deed, service_reference(row["id"], row["name"]), before=None, after=_told(tx, row))
+    if form is not None:
+        groupings.put_form(tx, deed, row["id"], form)
+    told = _told(tx, row | {"alert_grouping_parameters": form})
+    audit.record(tx, deed, service_reference(row["id"], row["name"]), before=None, after=told)
+    hours.set_timers(tx, row["id"], deed.now)
     webhooks.tell_of_service(tx, deed, row["id"], "service.created")
     service_id: str = row["id"]
     return service_id
@@ -108,11 +104,17 @@ def change_service(tx: Tx, deed: Deed, service_id: str, changes: Mapping[str, An
     """Change the given columns; the others stay. Saying what is so already changes nothing."""
     old = service_row(tx, service_id)
     columns = _checked(tx, changes, old)
-    changed = {key: value for key, value in columns.items() if getattr(old, key) != value}
+    old_values = {key: getattr(old, key) for key in columns} | {"alert_grouping_parameters": groupings.forms(tx, [old]).get(service_id)}
+    changed = {key: value for key, value in columns.items() if old_values[key] != value}
     if not changed:
         return
-    tx.execute(sa.update(service).where(service.c.id == service_id).values(**changed, updated_at=deed.now))
-    was = {key: getattr(old, key) for key in changed}
+    stored = {key: value for key, value in changed.items() if key != "alert_grouping_parameters"}
+    tx.execute(sa.update(service).where(service.c.id == service_id).values(**stored, updated_at=deed.now))
+    if "alert_grouping_parameters" in changed:
+        groupings.put_form(tx, deed, service_id, changed["alert_grouping_parameters"])
+    if changed.keys() & hours.ASKED_OF:
+        hours.set_timers(tx, service_id, deed.now)
+    was = {key: old_values[key] for key in changed}
     reference = service_reference(service_id, changed.get("name", old.name))
     audit.record(tx, deed, reference, before=_told(tx, was), after=_told(tx, changed))
     if "escalation_policy_id" in changed:
@@ -124,9 +126,12 @@ def delete_service(tx: Tx, deed: Deed, service_id: str) -> None:
     """Delete a service with its ways in (law 4)."""
     old = service_row(tx, service_id)
     webhooks.tell_of_service(tx, deed, service_id, "service.deleted")
+    form = groupings.forms(tx, [old]).get(service_id)
+    groupings.forget_service(tx, service_id)
+    hours.drop_timers(tx, service_id)
     tx.execute(sa.delete(integration).where(integration.c.service_id == service_id))
     tx.execute(sa.delete(service).where(service.c.id == service_id))
-    was = {key: getattr(old, key) for key in (*_TOLD, "escalation_policy_id")}
+    was = {key: getattr(old, key) for key in (*_TOLD, "escalation_policy_id")} | {"alert_grouping_parameters": form}
     audit.record(tx, deed, service_reference(service_id, old.name), before=_told(tx, was), after=None)
     tx.wake("integrations")
 
@@ -182,7 +187,7 @@ def _checked(tx: Tx, changes: Mapping[str, Any], old: sa.Row[Any] | None) -> dic
         columns["auto_pause"], wrong = _auto_pause(columns["auto_pause"])
         errors += wrong
     if "alert_grouping_parameters" in columns:
-        columns["alert_grouping_parameters"], wrong = _grouping(columns["alert_grouping_parameters"])
+        columns["alert_grouping_parameters"], wrong = groupings.checked_form(columns["alert_grouping_parameters"])
         errors += wrong
     if errors:
         raise invalid(*errors)
@@ -291,58 +296,6 @@ def _auto_pause(pause: Any) -> tuple[dict[str, Any] | None, list[str]]:
         errors.append(f"Auto pause notifications parameters: timeout must be 0 or one of {', '.join(map(str, PAUSES))} seconds")
     kept = {"enabled": enabled, "timeout": seconds}
     return (None if kept == {"enabled": False, "timeout": None} else kept), errors
-
-
-def _grouping(parameters: Any) -> tuple[dict[str, Any] | None, list[str]]:
-    """The grouping to keep, and what is wrong with it. A kind of None turns it off."""
-    if parameters is None:
-        return None, []
-    if not isinstance(parameters, Mapping):
-        return None, ["Alert grouping parameters must be an object"]
-    if unknown := sorted(parameters.keys() - {"type", "config"}):
-        return None, [f"Alert grouping parameters do not know {', '.join(unknown)}"]
-    kind, config = parameters.get("type"), parameters.get("config")
-    if kind is None:
-        return None, []
-    if kind not in GROUPING_KINDS:
-        return None, [f"Alert grouping parameters: type must be one of {', '.join(GROUPING_KINDS)}, or null"]
-    if config is not None and not isinstance(config, Mapping):
-        return None, ["Alert grouping parameters: config must be an object"]
-    known = GROUPING_KINDS[kind]
-    everywhere = frozenset[str]().union(*GROUPING_KINDS.values())
-    # Clients written in Go send the zero values of fields that belong to the other kinds: those say nothing.
-    sent = {name: value for name, value in (config or {}).items() if name not in _READ_ONLY}
-    foreign = [name for name, value in sent.items() if name not in known and (value or name not in everywhere)]
-    if foreign:
-        return None, [f"Alert grouping parameters: the config of {kind} does not know {', '.join(sorted(foreign))}"]
-    kept = {name: value for name, value in sent.items() if name in known}
-    return {"type": kind, "config": kept}, _config_errors(kind, kept)
-
-
-def _config_errors(kind: str, config: Mapping[str, Any]) -> list[str]:
-    errors = []
-    minutes = config.get("timeout")
-    if minutes is not None and (type(minutes) is not int or not 0 <= minutes <= 1440):
-        errors.append("Alert grouping parameters: timeout must be 0 (until the incident is resolved) to 1440 minutes")
-    window = config.get("time_window")
-    day = 86_400 if kind == "content_based" else None
-    if window is not None and (type(window) is not int or not (window in {0, day} or 300 <= window <= 3600)):
-        longest = ", or 86400" if day else ""
-        errors.append(f"Alert grouping parameters: time_window must be 0 or 300 to 3600 seconds{longest}")
-    for name in ("fields", "iag_fields"):
-        if (name == "fields" and kind == "content_based") or config.get(name) is not None:
-            errors += _fields_errors(name, config.get(name))
-    if kind == "content_based" and config.get("aggregate") not in {"all", "any"}:
-        errors.append("Alert grouping parameters: aggregate must be all or any")
-    return errors
-
-
-def _fields_errors(name: str, fields: Any) -> list[str]:
-    if not isinstance(fields, list) or not fields or not all(isinstance(field, str) and field for field in fields):
-        return [f"Alert grouping parameters: {name} must be a list of names of fields"]
-    if len(fields) > GROUPING_FIELDS_MOST:
-        return [f"Alert grouping parameters: {name} may have at most {GROUPING_FIELDS_MOST} names"]
-    return []
 
 
 # ------------------------------------------------------------------------------------------------------- integrations

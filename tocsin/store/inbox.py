@@ -150,6 +150,14 @@ def settle(tx: Tx, outcomes: Sequence[Settled], now: datetime) -> None:
         )
 
 
+def tell_more(tx: Tx, event_id: str, reason: str, *, incident_id: str | None) -> None:
+    """A settled event has led to more later on (its pause is over): the reason grows, the outcome stays."""
+    row = tx.one(sa.select(_inbox.reason).where(_inbox.id == event_id))
+    if row is not None:
+        told = {"reason": f"{row.reason}; {reason}"} | ({"incident_id": incident_id} if incident_id else {})
+        tx.execute(sa.update(engine.inbox).where(_inbox.id == event_id).values(**told))
+
+
 # --------------------------------------------------------------------------------------------- who may send by which key
 
 

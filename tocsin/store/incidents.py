@@ -137,6 +137,14 @@ def open_of_services(tx: Tx, service_ids: Collection[str], *, most: int) -> list
     return found
 
 
+def open_with_urgency(tx: Tx, service_id: str, urgency: str, *, most: int) -> list[str]:
+    """The ids of up to `most` open incidents of a service with this urgency, oldest first."""
+    chosen = sa.select(_incident.id).where(
+        _incident.service_id == service_id, _incident.status.in_(_OPEN), _incident.urgency == urgency
+    )
+    return [row.id for row in tx.rows(chosen.order_by(_incident.created_at, _incident.id).limit(most))]
+
+
 def open_of_user(tx: Tx, user_id: str) -> list[Incident]:
     """The open incidents assigned to one person, oldest first."""
     return read(

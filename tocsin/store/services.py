@@ -8,10 +8,18 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tocsin.core.alert import SupportHours, UrgencyRule
-from tocsin.core.grouping import Grouping
+from tocsin.core.grouping import TIME, Grouping
 from tocsin.core.incident import ServiceRules
+from tocsin.store import groupings
 from tocsin.store.db import Tx
+from tocsin.store.groupings import Setting
 from tocsin.store.tables import services as tables
+from tocsin.store.tables.service_rules import service_enablement
+
+AIOPS: Final = "aiops"
+"""The feature that can be switched off for a service: grouping by content and likeness, and holding alerts back."""
+RECOMMENDED_PAUSE: Final = timedelta(minutes=5)
+"""How long alerts are held back where the service leaves the number to us."""
 
 _service = tables.service.c
 _integration = tables.integration.c
@@ -28,6 +36,7 @@ class Service:
     rules: ServiceRules
     urgency: UrgencyRule
     grouping: Grouping | None
+    pause: timedelta | None = None  # how long new alerts are held back
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,11 @@ class Integration:
 
 
 _LOAD: Final = sa.select(tables.service).where(_service.id.in_(sa.bindparam("ids", expanding=True)))
+_OFF: Final = sa.select(service_enablement.c.service_id).where(
+    service_enablement.c.service_id.in_(sa.bindparam("ids", expanding=True)),
+    service_enablement.c.feature == AIOPS,
+    service_enablement.c.is_enabled.is_(False),
+)
 _BY_ROUTING_KEY: Final = sa.select(
     *(_integration[name] for name in ("id", "service_id", "name", "type", "routing_key", "settings"))
 ).where(_integration.routing_key.in_(sa.bindparam("keys", expanding=True)))
@@ -50,8 +64,11 @@ _BY_ROUTING_KEY: Final = sa.select(
 
 def load(tx: Tx, service_ids: Collection[str]) -> dict[str, Service]:
     """These services by id."""
-    rows = tx.rows(_LOAD, {"ids": sorted(service_ids)})
-    return {row.id: _read(row) for row in rows}
+    wanted = {"ids": sorted(service_ids)}
+    rows = tx.rows(_LOAD, wanted)
+    settings = groupings.of_services(tx, [row.id for row in rows])
+    without = {row.service_id for row in tx.rows(_OFF, wanted)}
+    return {row.id: _read(row, settings.get(row.id), has_features=row.id not in without) for row in rows}
 
 
 def by_routing_key(tx: Tx, routing_keys: Collection[str]) -> dict[str, Integration]:
@@ -73,7 +90,13 @@ def integrations_of(tx: Tx, service_ids: Collection[str]) -> dict[str, list[sa.R
     return found
 
 
-def _read(row: sa.Row[Any]) -> Service:
+def _read(row: sa.Row[Any], setting: Setting | None, *, has_features: bool) -> Service:
+    if setting is not None:
+        grouping: Grouping | None = groupings.read(setting.kind, setting.config, setting.service_ids)
+    else:
+        grouping = read_grouping(row.alert_grouping_parameters)
+    if not has_features and grouping is not None and grouping.kind != TIME:
+        grouping = None
     return Service(
         row.id,
         row.name,
@@ -81,8 +104,16 @@ def _read(row: sa.Row[Any]) -> Service:
         row.is_disabled,
         ServiceRules(row.acknowledgement_timeout, row.auto_resolve_timeout, row.escalates_low_urgency),
         read_urgency(row.incident_urgency_rule, row.support_hours),
-        read_grouping(row.alert_grouping_parameters),
+        grouping,
+        read_pause(row.auto_pause) if has_features else None,
     )
+
+
+def read_pause(parameters: Mapping[str, Any] | None) -> timedelta | None:
+    """PagerDuty's `auto_pause_notifications_parameters` as a span; a timeout of 0 is the recommended one."""
+    if not parameters or not parameters.get("enabled"):
+        return None
+    return timedelta(seconds=parameters["timeout"]) if parameters.get("timeout") else RECOMMENDED_PAUSE
 
 
 def read_urgency(rule: Mapping[str, Any], hours: Mapping[str, Any] | None) -> UrgencyRule:
@@ -102,17 +133,10 @@ def read_urgency(rule: Mapping[str, Any], hours: Mapping[str, Any] | None) -> Ur
 
 
 def read_grouping(parameters: Mapping[str, Any] | None) -> Grouping | None:
-    """PagerDuty's `alert_grouping_parameters` as a rule; kinds that need more than equal fields group nothing here."""
-    if not parameters or parameters.get("type") not in {"time", "content_based"}:
+    """The form of a service, as `alert_grouping_parameters` says it (minutes where a setting has seconds), as a rule."""
+    if not parameters or parameters.get("type") is None:
         return None
-    config = parameters.get("config") or {}
-    if parameters["type"] == "time":
-        minutes = config.get("timeout") or 0
-        return Grouping("time", timedelta(minutes=minutes) if minutes else None)
-    window = config.get("time_window") or 0
-    return Grouping(
-        "content_based",
-        timedelta(seconds=window) if window else None,
-        tuple(config.get("fields") or ()),
-        config.get("aggregate", "all") == "all",
-    )
+    config = dict(parameters.get("config") or {})
+    if parameters["type"] == TIME:
+        config["timeout"] = (config.get("timeout") or 0) * 60
+    return groupings.read(parameters["type"], config)

@@ -11,7 +11,7 @@ from tocsin.api.kernel.filters import Filter
 from tocsin.api.kernel.spec import Body, Reference, Resource, Rows, given
 from tocsin.api.resources import shapes
 from tocsin.base.errors import invalid
-from tocsin.service import access, services
+from tocsin.service import access, groupings, services
 from tocsin.store.tables.services import escalation_policy, service
 
 INCLUDES = frozenset({"escalation_policies", "teams", "integrations", "auto_pause_notifications_parameters"})
@@ -57,7 +57,7 @@ def columns(call: Call, body: ServiceWrite, old: sa.Row[Any] | None) -> dict[str
         sent |= _switched(body.status, old)
     if body.auto_pause_notifications_parameters is not UNSET:
         sent["auto_pause"] = body.auto_pause_notifications_parameters
-    return sent | _grouping(body, old)
+    return sent | _grouping(call, body, old)
 
 
 def _switched(status: str, old: sa.Row[Any] | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _switched(status: str, old: sa.Row[Any] | None) -> dict[str, Any]:
     return {"is_disabled": status == "disabled"} if status in {"active", "disabled"} else {}
 
 
-def _grouping(body: ServiceWrite, old: sa.Row[Any] | None) -> dict[str, Any]:
+def _grouping(call: Call, body: ServiceWrite, old: sa.Row[Any] | None) -> dict[str, Any]:
     """The grouping a client asks for, in the present form or the two older fields; the present one wins."""
     parameters = body.alert_grouping_parameters
     if parameters is not UNSET:
@@ -82,7 +82,7 @@ def _grouping(body: ServiceWrite, old: sa.Row[Any] | None) -> dict[str, Any]:
             return {"alert_grouping_parameters": None}
     if body.alert_grouping is UNSET and body.alert_grouping_timeout is UNSET:
         return {}
-    now = old.alert_grouping_parameters if old is not None else None
+    now = groupings.forms(call.tx, [old]).get(old.id) if old is not None else None
     kind = body.alert_grouping if body.alert_grouping is not UNSET else (now or {}).get("type")
     if kind == "time":
         before = now["config"].get("timeout") if now and now["type"] == "time" else 0

@@ -16,7 +16,7 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.core import permission
 from tocsin.core.escalation import Strategy
 from tocsin.core.permission import Thing
-from tocsin.service import access
+from tocsin.service import access, groupings, maintenance
 from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import incidents
 from tocsin.store import services as store
@@ -42,7 +42,14 @@ def seen_by_id(call: Call, kind: str, table: sa.Table, ids: Iterable[str | None]
 def reference_in(call: Call, kind: str, id_: str, known: Refs) -> Body:
     """A reference with the name the thing has; what is deleted stays a reference without one."""
     row = known.get(id_)
+    if kind == "schedule":
+        kind = schedule_type(row)
     return envelope.reference(call.house, kind, id_, row.name if row is not None else None)
+
+
+def schedule_type(row: sa.Row[Any] | None) -> str:
+    """What PagerDuty calls a schedule of this kind; one that is gone is called as its v2 has it."""
+    return "schedule_v3" if row is not None and row.is_shift_based else "schedule"
 
 
 # ----------------------------------------------------------------------------------------------------------- services
@@ -56,32 +63,36 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
     policies = rows_by_id(call, escalation_policy, (row.escalation_policy_id for row in rows))
     teams = rows_by_id(call, team, (policy.team_id for policy in policies.values()))
     ids = [row.id for row in rows]
-    status = incidents.status_of_services(call.tx, ids)
+    status = incidents.status_of_services(call.tx, ids) | dict.fromkeys(maintenance.quiet_now(call.tx, ids, call.now), "maintenance")
+    forms = groupings.forms(call.tx, rows)
     last = incidents.last_incident_at(call.tx, ids)
     ways = store.integrations_of(call.tx, ids)
     whole = {}
     if "escalation_policies" in expand:
         found = list(policies.values())
         whole = dict(zip((row.id for row in found), escalation_policies(call, found), strict=True))
-    zone = _zone(call.query.one("time_zone"))
+    told_in = zone(call.query.one("time_zone"))
     bodies = []
     for row in rows:
         policy = policies.get(row.escalation_policy_id)
         team_id = policy.team_id if policy is not None else None
         mine = Thing("service", row.id, frozenset({team_id} if team_id else ()))
-        grouping = row.alert_grouping_parameters
+        grouping = forms.get(row.id)
+        if grouping is not None and "config" not in grouping:
+            path = f"/alert_grouping_settings/{grouping['id']}"
+            grouping = envelope.reference(call.house, "alert_grouping_setting", grouping["id"], grouping["summary"], path=path)
         last_at = last.get(row.id) or row.last_incident_at
         bodies.append(
             {
                 **envelope.common(call.house, "service", row.id, row.name),
                 "name": row.name,
                 "description": row.description,
-                "created_at": times.iso(row.created_at, zone),
-                "updated_at": times.iso(row.updated_at, zone),
+                "created_at": times.iso(row.created_at, told_in),
+                "updated_at": times.iso(row.updated_at, told_in),
                 "status": "disabled" if row.is_disabled else status[row.id],
                 "auto_resolve_timeout": row.auto_resolve_timeout,
                 "acknowledgement_timeout": row.acknowledgement_timeout,
-                "last_incident_timestamp": times.iso(last_at, zone) if last_at else None,
+                "last_incident_timestamp": times.iso(last_at, told_in) if last_at else None,
                 "escalation_policy": whole.get(row.escalation_policy_id)
                 or reference_in(call, "escalation_policy", row.escalation_policy_id, policies),
                 "teams": [_team(call, teams, team_id, whole="teams" in expand)] if team_id else [],
@@ -107,7 +118,7 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
     return bodies
 
 
-def _zone(name: str | None) -> tzinfo:
+def zone(name: str | None) -> tzinfo:
     """The zone a list asks its times to be in. Raises 400 for an unknown one."""
     if name is None:
         return UTC
@@ -214,5 +225,5 @@ def targets_whole(call: Call, named: Mapping[str, Refs]) -> dict[tuple[str, str]
     found = {("user", row.id): body for row, body in zip(people, users.shown(call, people), strict=True)}
     for row in named["schedule"].values():
         told = {"name": row.name, "description": row.description, "time_zone": row.time_zone}
-        found["schedule", row.id] = {**envelope.common(call.house, "schedule", row.id, row.name), **told}
+        found["schedule", row.id] = {**envelope.common(call.house, schedule_type(row), row.id, row.name), **told}
     return found
