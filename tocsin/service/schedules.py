@@ -36,6 +36,7 @@ from tocsin.core.schedule import (
 )
 from tocsin.service import audit
 from tocsin.service.audit import Deed
+from tocsin.store import followed_calendars as store_followed
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import team, user
@@ -59,6 +60,10 @@ OVERRIDE_LONGEST: Final = timedelta(days=3 * 366)
 
 USED_BY_POLICIES: Final = "Schedule can't be deleted if it's being used by escalation policies"
 """PagerDuty's Terraform provider compares this byte for byte (BEHAVIOUR 5.5)."""
+FOLLOWED: Final = (
+    "This schedule follows a calendar, so its layers cannot be changed here: change the calendar, make an override, or stop "
+    "following it (DELETE /api/v1/schedules/{id}/followed_calendar)"
+)
 ENDS_BEFORE_START: Final = "Override must end after its start"
 
 
@@ -153,11 +158,12 @@ def change(
     """
     row = tx.one(sa.select(schedule).where(schedule.c.id == schedule_id).with_for_update())
     loaded = store.load(tx, schedule_id)
-    if row is None or loaded is None:
+    if row is None or loaded is None or row.is_shift_based:
         raise not_found("Schedule")
     old = {name: getattr(row, name) for name in ("id", "name", "description", "team_id")}
     new = old | _checked(tx, columns)
     model = loaded.schedule.model
+    layers = _unless_followed(tx, schedule_id, layers)
     after = edited(tx, deed, model, time_zone=time_zone, layers=layers)
     if new != old:
         tx.execute(sa.update(schedule).where(schedule.c.id == schedule_id).values(**new, updated_at=deed.now))
@@ -179,6 +185,15 @@ def edited(
     return revised(model, zone_name, _layers(tx, deed, to_layers(model), layers), deed.now)
 
 
+def _unless_followed(tx: Tx, schedule_id: str, layers: Sequence[AskedLayer] | None) -> Sequence[AskedLayer] | None:
+    """The layers that are asked for. Raises 400/2001 when the schedule follows a calendar, which alone says what it is."""
+    if not store_followed.is_followed(tx, schedule_id):
+        return layers
+    if layers:
+        raise invalid(FOLLOWED)
+    return None
+
+
 def previewed(
     tx: Tx, deed: Deed, schedule_id: str | None, time_zone: str, layers: Sequence[AskedLayer]
 ) -> store.Loaded:
@@ -190,7 +205,8 @@ def previewed(
     if known is None or not known.schedule.versions:
         model = from_layers(_zone_name(time_zone), _layers(tx, deed, (), layers))
         return store.Loaded(Schedule(schedule_id or "", "", (Version(1, deed.now, model),)), ())
-    model = edited(tx, deed, known.schedule.model, time_zone=time_zone, layers=layers)
+    kept = _unless_followed(tx, known.schedule.id, layers)
+    model = edited(tx, deed, known.schedule.model, time_zone=time_zone, layers=kept)
     last = known.schedule.versions[-1]
     version = Version(last.number + 1, max(deed.now, last.effective_at), model)
     return store.Loaded(replace(known.schedule, versions=(*known.schedule.versions, version)), known.overrides)
@@ -235,7 +251,7 @@ def using_policies(tx: Tx, schedule_ids: Collection[str]) -> dict[str, list[sa.R
 def add_overrides(tx: Tx, deed: Deed, schedule_id: str, asked: Sequence[AskedOverride]) -> list[TakenOverride]:
     """Keep these overrides, each by itself; the answers are in the order of `asked`. One that began already begins now."""
     row = tx.one(sa.select(schedule).where(schedule.c.id == schedule_id).with_for_update())
-    if row is None:
+    if row is None or row.is_shift_based:
         raise not_found("Schedule")
     if len(asked) > OVERRIDES_MOST:
         raise invalid(f"At most {OVERRIDES_MOST} overrides can be made in one request: send the others in another")
@@ -285,6 +301,23 @@ def remove_override(tx: Tx, deed: Deed, schedule_id: str, override_id: str) -> b
     after = _told_override(Span(found.start, deed.now), found.user_id)
     audit.record(tx, deed, override_reference(override_id), before=before, after=after, root=root)
     return False
+
+
+def shorten_override(tx: Tx, deed: Deed, schedule_id: str, override_id: str, end: datetime) -> None:
+    """Let an override end earlier than it was to. Raises 400/2001 when `end` is not between now (or its start) and its end."""
+    row = tx.one(sa.select(schedule).where(schedule.c.id == schedule_id).with_for_update())
+    found = store.find_override(tx, schedule_id, override_id)
+    if row is None or found is None:
+        raise not_found("Override" if row is not None else "Schedule")
+    if found.end <= deed.now:
+        raise Refusal(400, 4004, "Override Can't Be Changed", ["The override is over; what happened stays as it was"])
+    if not max(found.start, deed.now) < end <= found.end:
+        raise invalid("An override can be made shorter: choose an end that lies ahead, after its start and before its end")
+    if end == found.end:
+        return
+    store.end_override(tx, override_id, end)
+    before, after = (_told_override(Span(found.start, until), found.user_id) for until in (found.end, end))
+    audit.record(tx, deed, override_reference(override_id), before=before, after=after, root=reference(schedule_id, row.name))
 
 
 # ------------------------------------------------------------------------------------------------------------- checks
