@@ -17,7 +17,7 @@ from dateutil.rrule import DAILY, HOURLY, MONTHLY, WEEKLY, YEARLY
 
 from tocsin.core.wall_rule import Parsed
 
-STEPS_MOST: Final = 4_000_000
+STEPS_MOST: Final = 1_000_000
 """Days (for hourly rules, hours) looked at for one calendar, times the times of day that its rules name."""
 
 _DATES_BEGIN: Final = datetime(1, 1, 1)  # noqa: DTZ001 - law 1
