@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from tocsin.channels import twilio, voice
 from tocsin.channels.spec import Twilio
+from tocsin.core.message import HELP
 from tocsin.service import notify, replies
 from tocsin.store.db import Database
 
@@ -92,7 +93,8 @@ def _voice(
         return _xml(voice.saying("This is Tocsin. This call is not known here any more. Goodbye."))
     if not message.can_be_answered:
         return _xml(voice.saying(message.spoken))
-    return _xml(voice.asking(message.spoken, f"{told.public_url}{twilio.KEYS_PATH}?{urlencode({'key': key})}"))
+    keys_url = f"{told.public_url}{twilio.KEYS_PATH}?{urlencode({'key': key})}"
+    return _xml(voice.asking(message.spoken, keys_url, is_request=message.purpose == HELP))
 
 
 def _keys(

@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiosmtplib
 from aiosmtplib import SMTP
 
+from tocsin.channels import markup
 from tocsin.channels.spec import (
     Ability,
     Accepted,
@@ -127,6 +128,8 @@ _BUTTON: Final = "display:inline-block;padding:10px 18px;margin:8px 8px 0 0;bord
 _LOOKS: Final = {
     "acknowledge": "background:#b45309;color:#fff",
     "resolve": "background:#fff;color:#15803d;border:1px solid #15803d",
+    "join": "background:#1d4ed8;color:#fff",
+    "decline": "background:#fff;color:#44403c;border:1px solid #a8a29e",
 }
 
 
@@ -141,7 +144,7 @@ def _html(parcel: Parcel) -> str:
         facts.append(f"Why you: {escape(fact.reason)}")
         head = escape(f"#{fact.number} {fact.title}" if fact.number else fact.title)
         title = f'<a href="{escape(fact.link)}" style="color:#1c1917">{head}</a>' if fact.link else head
-        words = f"<p>{escape(fact.text)}</p>" if fact.text else ""
+        words = markup.cleaned(fact.html) if fact.html else f"<p>{escape(fact.text)}</p>" if fact.text else ""
         buttons = "".join(
             f'<a href="{escape(action.url)}" style="{_BUTTON.format(_LOOKS.get(action.do, ""))}">{escape(action.label)}</a>'
             for action in actions.get(fact.incident_id or "", [])

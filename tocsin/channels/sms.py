@@ -4,9 +4,11 @@ from typing import Final
 
 from tocsin.channels import twilio
 from tocsin.channels.spec import Ability, Channel, Limits, Means, Outcome, Parcel
+from tocsin.core.message import HELP
 
 LIMITS: Final = Limits(concurrency=16, bundle_seconds=10)
 HOW_TO_ANSWER: Final = " Reply 4 to ack, 6 to resolve"
+HOW_TO_ANSWER_A_REQUEST: Final = " Reply 4 to join, 6 to decline"
 
 
 async def send(means: Means, parcel: Parcel) -> Outcome:
@@ -21,7 +23,9 @@ async def send(means: Means, parcel: Parcel) -> Outcome:
 
 def text(parcel: Parcel) -> str:
     """The words: at most 160 characters, so that they are one SMS where the alphabet allows it."""
-    return parcel.message.short + (HOW_TO_ANSWER if parcel.message.can_be_answered else "")
+    if not parcel.message.can_be_answered:
+        return parcel.message.short
+    return parcel.message.short + (HOW_TO_ANSWER_A_REQUEST if parcel.message.purpose == HELP else HOW_TO_ANSWER)
 
 
 CHANNEL: Final = Channel(

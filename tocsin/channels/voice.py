@@ -31,9 +31,9 @@ async def send(means: Means, parcel: Parcel) -> Outcome:
     return await twilio.order(means, parcel, "Calls", form, LIMITS.timeout)
 
 
-def asking(words: str, keys_url: str) -> str:
-    """TwiML that says the words twice and waits for one key."""
-    choices = "Press 4 to acknowledge. Press 6 to resolve."
+def asking(words: str, keys_url: str, *, is_request: bool = False) -> str:
+    """TwiML that says the words twice and waits for one key. `is_request`: the words ask for help."""
+    choices = "Press 4 to join. Press 6 to decline." if is_request else "Press 4 to acknowledge. Press 6 to resolve."
     said = f"<Say>{escape(words)} {choices}</Say>"
     return _document(
         f'<Gather numDigits="1" timeout="8" method="POST" action={quoteattr(keys_url)}>{said}<Pause length="1"/>{said}</Gather>'

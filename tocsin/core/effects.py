@@ -44,4 +44,20 @@ class ResolveAlerts:
     reason: str
 
 
-Effect = Page | DropPages | LastResort | AdvanceTurn | ResolveAlerts
+@dataclass(frozen=True, slots=True)
+class AskHelp:
+    """Ask these people to help, by their rules for high urgency, until they answer."""
+
+    user_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropRequests:
+    """Ask these people (None: anybody) no further to help."""
+
+    user_ids: tuple[str, ...] | None
+    reason: str
+
+
+Effect = Page | DropPages | LastResort | AdvanceTurn | ResolveAlerts | AskHelp | DropRequests

@@ -68,6 +68,8 @@ class Triggered(Event):
     incident_key: str | None = None
     resolve_at: datetime | None = None
     details: dict[str, object] | str | None = None
+    type_name: str = "incident_default"
+    values: dict[str, object] | None = None  # what its fields begin with, by field id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +244,94 @@ class StatusUpdatePublished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserAsked(Event):
+    """Somebody was asked to help; `policy_id` when it was through a policy that was asked."""
+
+    request_id: str
+    requester_id: str
+    message: str
+    user_id: str
+    policy_id: str | None = None
+    policy_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAsked(Event):
+    """A policy was asked to help, and stands on this level; those on call there are asked, the next level at `next_at`."""
+
+    request_id: str
+    requester_id: str
+    message: str
+    policy: Policy
+    level: int
+    user_ids: tuple[str, ...]
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAskedInVain(Event):
+    """Nobody further is asked through a policy: it has no further level with somebody on call."""
+
+    request_id: str
+    policy_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponderJoined(Event):
+    """Somebody who was asked joined."""
+
+    request_id: str
+    user_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponderDeclined(Event):
+    """Somebody who was asked declined."""
+
+    request_id: str
+    user_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsCancelled(Event):
+    """These people and policies are no longer asked."""
+
+    user_ids: tuple[str, ...]
+    policy_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeChanged(Event):
+    """The incident is of another type; `values` are what the fields it got by it begin with."""
+
+    name: str
+    before: str
+    values: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """One field that got another value, named as it was then."""
+
+    id: str
+    name: str
+    display_name: str
+    data_type: str
+    field_type: str
+    value: object
+    before: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValuesChanged(Event):
+    """Fields that people added to incidents have other values."""
+
+    changes: tuple[FieldValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notified(Event):
     """A message about it left for a person. `kind` is the channel's, `outcome` the provider's answer."""
 
@@ -289,6 +379,14 @@ KINDS: dict[str, type[Event]] = {
     "field_changed": FieldChanged,
     "annotated": Annotated,
     "status_update": StatusUpdatePublished,
+    "user_asked": UserAsked,
+    "policy_asked": PolicyAsked,
+    "policy_asked_in_vain": PolicyAskedInVain,
+    "responder_joined": ResponderJoined,
+    "responder_declined": ResponderDeclined,
+    "requests_cancelled": RequestsCancelled,
+    "type_changed": TypeChanged,
+    "values_changed": ValuesChanged,
     "notified": Notified,
     "person_unreachable": PersonUnreachable,
     "last_resort": LastResortPaged,

@@ -10,7 +10,8 @@ Laws (BEHAVIOUR 3.1 and 4; DESIGN 3.5, 5 and 6):
 7. The policy is the one the incident started with, whatever becomes of it later.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
@@ -19,15 +20,20 @@ from tocsin.base.errors import Refusal
 from tocsin.base.times import human_duration
 from tocsin.core import escalation as ladders
 from tocsin.core import events as happened
-from tocsin.core.effects import AdvanceTurn, DropPages, Effect, LastResort, Page, ResolveAlerts
+from tocsin.core import responders as helpers
+from tocsin.core.effects import AdvanceTurn, AskHelp, DropPages, DropRequests, Effect, LastResort, Page, ResolveAlerts
 from tocsin.core.escalation import Climb, Exhausted, Ladder, Nobody, Policy, Step
-from tocsin.core.events import TOCSIN, Agent, Event, Status, Urgency
+from tocsin.core.events import TOCSIN, Agent, Event, FieldValue, Status, Urgency
+from tocsin.core.responders import Request, Responder, State, Walk
 
 MAX_ALERTS = 1000
 MAX_NOTES = 2000
 MAX_TITLE = 1024
 MIN_SNOOZE_SECONDS = 1
 MAX_SNOOZE_SECONDS = 604_800
+
+BASE_TYPE = "incident_default"
+"""The type of an incident that is of no other; all types are below it."""
 
 VIA_POLICY = "escalation_policy"
 VIA_DIRECT = "direct_assignment"
@@ -39,6 +45,7 @@ class Timer(StrEnum):
     ESCALATE = "escalate"
     UNACKNOWLEDGE = "unacknowledge"
     RESOLVE = "resolve"
+    ASK_FURTHER = "ask_further"  # ours: the next level of a policy that was asked to help
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,11 @@ class Incident:
     opened_by: Agent | None = None
     conference_bridge: dict[str, str | None] | None = None
     details: dict[str, object] | str | None = None
+    type_name: str = BASE_TYPE
+    values: dict[str, object] = field(default_factory=dict)  # of the fields people added, by field id
+    responders: tuple[Responder, ...] = ()
+    requests: tuple[Request, ...] = ()
+    walks: tuple[Walk, ...] = ()
 
     @property
     def user_ids(self) -> tuple[str, ...]:
@@ -139,6 +151,8 @@ class Open:
     assign_to: tuple[str, ...] = ()
     priority_id: str | None = None
     details: dict[str, object] | str | None = None
+    type_name: str = BASE_TYPE
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +309,57 @@ class PublishStatusUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskForHelp:
+    """Ask people, and those on call by policies, to help. `requester_id`: the user in whose name."""
+
+    request_id: str
+    requester_id: str
+    message: str
+    user_ids: tuple[str, ...]
+    policies: tuple[tuple[Policy, Ladder], ...]
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequest:
+    """The agent, a user, joins or declines."""
+
+    joins: bool
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequests:
+    """Ask these people and policies no further, as far as they have not answered."""
+
+    user_ids: tuple[str, ...]
+    policy_ids: tuple[str, ...]
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeType:
+    """Let it be of another type. `defaults`: by field id, what the fields of that type begin with."""
+
+    name: str
+    defaults: Mapping[str, object]
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeValues:
+    """Give fields other values; what is wrong with a value was refused before (`core.custom_field`)."""
+
+    changes: tuple[FieldValue, ...]
+    agent: Agent
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakeAlerts:
     """Alerts of another incident now belong to this one (the target of a merge or of a move)."""
 
@@ -330,12 +395,13 @@ class MergeInto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired:
-    """A timer is due. `due_at` is what it was set for."""
+    """A timer is due. `due_at` is what it was set for; `asked`: the ladders of the policies asked to help, by policy id."""
 
     timer: Timer
     due_at: datetime
     ladder: Ladder
     rules: ServiceRules
+    asked: Mapping[str, Ladder] = field(default_factory=dict)
 
 
 Command = (
@@ -355,6 +421,11 @@ Command = (
     | ChangeField
     | Annotate
     | PublishStatusUpdate
+    | AskForHelp
+    | AnswerRequest
+    | CancelRequests
+    | ChangeType
+    | ChangeValues
     | TakeAlerts
     | GiveAlerts
     | MergeInto
@@ -428,6 +499,8 @@ def begin(command: Open, now: datetime) -> tuple[Incident, Decision]:
         incident_key=command.key,
         resolve_at=now + timedelta(seconds=timeout) if timeout else None,
         details=command.details,
+        type_name=command.type_name,
+        values=dict(command.values) or None,
     )
     if command.assign_to:
         return incident, _begin_directly(incident, command, triggered, now)
@@ -524,7 +597,9 @@ def _climbed(
 
 # --- What is decided -------------------------------------------------------------------------------------------------
 
-_WHEN_RESOLVED = (ChangePriority, ChangeField, Annotate, PublishStatusUpdate, Reopen, RepeatAlert, EndAlert, GiveAlerts)
+_WHEN_RESOLVED = (
+    ChangePriority, ChangeField, ChangeType, ChangeValues, Annotate, PublishStatusUpdate, Reopen, RepeatAlert, EndAlert, GiveAlerts,
+)  # fmt: skip
 """What may still be asked of a resolved incident: only log, notes and fields may change, and it may be reopened."""
 
 
@@ -586,6 +661,16 @@ def decide(incident: Incident, command: Command, now: datetime) -> Decision:  # 
             said = _said(incident, now, command.agent, command.channel, f"{command.agent.summary} told how it stands")
             update = happened.StatusUpdatePublished(**said, update_id=command.update_id, message=command.message)
             return Decision(update.reason, (update,))
+        case AskForHelp():
+            return _ask_for_help(incident, command, now)
+        case AnswerRequest():
+            return _answer_request(incident, command, now)
+        case CancelRequests():
+            return _cancel_requests(incident, command, now)
+        case ChangeType():
+            return _change_type(incident, command, now)
+        case ChangeValues():
+            return _change_values(incident, command, now)
         case TakeAlerts():
             return _take_alerts(incident, command, now)
         case GiveAlerts():
@@ -709,6 +794,8 @@ def _resolve(
         merged_into_number=target_number,
     )
     effects: tuple[Effect, ...] = (DropPages(None, reason),)
+    if any(one.state is State.PENDING for one in incident.responders):
+        effects = (*effects, DropRequests(None, reason))
     if incident.alerts_open and merged_into is None:
         effects = (*effects, ResolveAlerts(reason))
     return Decision(reason, (resolved,), effects)
@@ -886,6 +973,188 @@ def _change_field(incident: Incident, command: ChangeField, now: datetime) -> De
     return Decision(event.reason, (event,))
 
 
+def _ask_for_help(incident: Incident, command: AskForHelp, now: datetime) -> Decision:
+    if len(incident.requests) >= helpers.REQUESTS_MOST:
+        return _refused(2019, "Product Limit Reached", f"an incident holds at most {helpers.REQUESTS_MOST} requests for help")
+    reason = f"{command.agent.summary} asks for help: {command.message}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    asked: dict[str, Any] = {
+        "request_id": command.request_id,
+        "requester_id": command.requester_id,
+        "message": command.message,
+    }
+    events: list[Event] = [
+        happened.UserAsked(**said, **asked, user_id=user_id)
+        for user_id in command.user_ids
+        if helpers.state_of(incident.responders, user_id) is not State.JOINED
+    ]
+    for policy, ladder in command.policies:
+        events += _asked_on(incident, ladders.first(ladder), policy, said, asked, is_first=True)
+    return _asking(incident, reason, events)
+
+
+def _asked_on(
+    incident: Incident, step: Step, policy: Policy, said: dict[str, Any], asked: dict[str, Any], *, is_first: bool = False
+) -> list[Event]:
+    """The events of asking whoever is on call where the ladder of a policy that was asked says."""
+    if not isinstance(step, Climb) or step.loop:
+        why = "nobody on call" if is_first else "no further level with somebody on call"
+        in_vain = happened.PolicyAskedInVain(
+            **(said | {"reason": f"{policy.name} has {why}"}), request_id=asked["request_id"], policy_id=policy.id
+        )
+        began = happened.PolicyAsked(**said, **asked, policy=policy, level=-1, user_ids=(), next_at=None)
+        return [began, in_vain] if is_first else [in_vain]
+    user_ids = tuple(person.user_id for person in step.people)
+    climbing = happened.PolicyAsked(
+        **said, **asked, policy=policy, level=step.level, user_ids=user_ids, next_at=said["at"] + step.delay
+    )
+    people = [
+        happened.UserAsked(**said, **asked, user_id=user_id, policy_id=policy.id, policy_name=policy.name)
+        for user_id in user_ids
+        if helpers.state_of(incident.responders, user_id) is not State.JOINED
+    ]
+    return [climbing, *people]
+
+
+def _asking(incident: Incident, reason: str, events: list[Event]) -> Decision:
+    """A decision of these events: those who are asked are paged, from the beginning if they were asked before."""
+    user_ids = tuple(dict.fromkeys(event.user_id for event in events if isinstance(event, happened.UserAsked)))
+    if not events:
+        return _nothing("everybody who is asked has joined already")
+    if not user_ids:
+        return Decision(reason, tuple(events))
+    again = tuple(one for one in user_ids if helpers.state_of(incident.responders, one) is State.PENDING)
+    effects: tuple[Effect, ...] = (AskHelp(user_ids, reason),)
+    if again:
+        effects = (DropRequests(again, "they are asked anew"), *effects)
+    return Decision(reason, tuple(events), effects)
+
+
+def _ask_further(incident: Incident, command: TimerFired, now: datetime) -> Decision:
+    """The time of a level of a policy that was asked is over, and nobody joined."""
+    events: list[Event] = []
+    for walk in incident.walks:
+        if walk.next_at > now:
+            continue
+        reason = f"nobody joined on level {walk.level + 1} of {walk.policy.name} in time: {walk.message}"
+        said = _said(incident, now, TOCSIN, "timeout", reason)
+        asked = {"request_id": walk.request_id, "requester_id": walk.requester_id, "message": walk.message}
+        ladder = command.asked.get(walk.policy.id)
+        step: Step = Exhausted(())
+        if ladder is not None:
+            step = ladders.following(ladder, level=walk.level, loop=0, ring_tried=0)
+        events += _asked_on(incident, step, walk.policy, said, asked)
+    return _asking(incident, "the next level is asked to help", events)
+
+
+def _answer_request(incident: Incident, command: AnswerRequest, now: datetime) -> Decision:
+    agent = command.agent
+    mine = next((one for one in incident.responders if one.user_id == agent.id and agent.is_user), None)
+    if mine is None:
+        return _refused(2001, "Invalid Input Provided", f"{agent.summary} was not asked to help with this incident")
+    if mine.state is State.CANCELLED:
+        return _refused(2001, "Invalid Input Provided", "this request for help was cancelled")
+    if mine.state is (State.JOINED if command.joins else State.DECLINED):
+        return _nothing(f"{agent.summary} has {mine.state.value} already")
+    word, kind = ("joined", happened.ResponderJoined) if command.joins else ("declined", happened.ResponderDeclined)
+    reason = f"{agent.summary} {word}"
+    said = _said(incident, now, agent, command.channel, reason)
+    event = kind(**said, request_id=mine.request_id, user_id=agent.id, message=mine.message)
+    return Decision(reason, (event,), (DropRequests((agent.id,), reason),))
+
+
+def _cancel_requests(incident: Incident, command: CancelRequests, now: datetime) -> Decision:
+    through = {
+        one.user_id for one in incident.responders if {policy_id for policy_id, _ in one.policies} & set(command.policy_ids)
+    }
+    user_ids = tuple(
+        one.user_id
+        for one in incident.responders
+        if one.state is State.PENDING and one.user_id in through.union(command.user_ids)
+    )
+    policy_ids = tuple(dict.fromkeys(walk.policy.id for walk in incident.walks if walk.policy.id in command.policy_ids))
+    if not user_ids and not policy_ids:
+        return _nothing("nobody of them is asked any more")
+    reason = f"{command.agent.summary} cancelled the request for help"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    event = happened.RequestsCancelled(**said, user_ids=user_ids, policy_ids=policy_ids)
+    return Decision(reason, (event,), (DropRequests(user_ids, reason),) if user_ids else ())
+
+
+def _helped(incident: Incident, event: Event) -> dict[str, Any]:
+    """Responders, requests and walks after an event of asking for help."""
+    responders, walks = incident.responders, incident.walks
+    match event:
+        case happened.UserAsked():
+            request = Request(event.request_id, event.requester_id, event.message, event.at)
+            through = ((event.policy_id, event.policy_name),) if event.policy_id else ()
+            asked = Responder(
+                event.user_id, State.PENDING, event.request_id, event.requester_id, event.message, event.at, event.at, through
+            )  # fmt: skip
+            told: dict[str, Any] = {"responders": helpers.with_asked(responders, asked)}
+            if event.policy_id is None:
+                told["requests"] = helpers.with_target(incident.requests, request, ("user", event.user_id, ""))
+            return told
+        case happened.PolicyAsked():
+            request = Request(event.request_id, event.requester_id, event.message, event.at)
+            target = ("escalation_policy", event.policy.id, event.policy.name)
+            ours = (event.request_id, event.policy.id)
+            before = next((walk for walk in walks if (walk.request_id, walk.policy.id) == ours), None)
+            walks = tuple(walk for walk in walks if walk is not before)
+            if event.next_at is not None:
+                known = before.asked if before else ()
+                walk = Walk(
+                    event.request_id, event.requester_id, event.message, event.policy, event.level,
+                    tuple(dict.fromkeys((*known, *event.user_ids))), event.user_ids, event.next_at,
+                )  # fmt: skip
+                walks = (*walks, walk)
+            return {"walks": walks, "requests": helpers.with_target(incident.requests, request, target)}
+        case happened.PolicyAskedInVain():
+            ours = (event.request_id, event.policy_id)
+            return {"walks": tuple(walk for walk in walks if (walk.request_id, walk.policy.id) != ours)}
+        case happened.ResponderJoined():
+            joined = helpers.with_state(responders, [event.user_id], State.JOINED, event.at)
+            return {"responders": joined, "walks": helpers.after_joining(walks, event.user_id)}
+        case happened.ResponderDeclined():
+            declined = helpers.with_state(responders, [event.user_id], State.DECLINED, event.at)
+            return {"responders": declined, "walks": helpers.after_declining(walks, declined, event.at)}
+        case happened.RequestsCancelled():
+            return {
+                "responders": helpers.with_state(responders, event.user_ids, State.CANCELLED, event.at),
+                "walks": tuple(walk for walk in walks if walk.policy.id not in event.policy_ids),
+            }
+        case _:
+            return {}
+
+
+def _change_type(incident: Incident, command: ChangeType, now: datetime) -> Decision:
+    if command.name == incident.type_name:
+        return _nothing(f"it is of the type {incident.type_name} already")
+    reason = f"{command.agent.summary} changed its type to {command.name}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    fresh = {field_id: value for field_id, value in command.defaults.items() if field_id not in incident.values}
+    event = happened.TypeChanged(**said, name=command.name, before=incident.type_name, values=fresh)
+    return Decision(reason, (event,))
+
+
+def _change_values(incident: Incident, command: ChangeValues, now: datetime) -> Decision:
+    changes = tuple(
+        replace(one, before=incident.values.get(one.id))
+        for one in command.changes
+        if not _is_same(incident.values.get(one.id), one.value)
+    )
+    if not changes:
+        return _nothing("its fields have these values already")
+    reason = f"{command.agent.summary} set {', '.join(one.display_name for one in changes)}"
+    said = _said(incident, now, command.agent, command.channel, reason)
+    return Decision(reason, (happened.ValuesChanged(**said, changes=changes),))
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two values are the same on the wire, where `true` is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
 def _take_alerts(incident: Incident, command: TakeAlerts, now: datetime) -> Decision:
     if incident.alerts_total + command.count > MAX_ALERTS:
         return _refused(2019, "Product Limit Reached", f"an incident holds at most {MAX_ALERTS} alerts")
@@ -914,6 +1183,8 @@ def _timer_fired(incident: Incident, command: TimerFired, now: datetime) -> Deci
         case Timer.UNACKNOWLEDGE:
             reason = "its snooze is over" if incident.is_snoozed else "the acknowledgement ran out"
             return _unacknowledge(incident, command.ladder, command.rules, now, TOCSIN, "timeout", reason)
+        case Timer.ASK_FURTHER:
+            return _ask_further(incident, command, now)
         case Timer.ESCALATE:
             if incident.level < 0 or incident.nobody_reason:  # law 6: whoever is on call by now, from the first level
                 step, why = ladders.first(command.ladder), ""
@@ -945,6 +1216,7 @@ def pending(incident: Incident) -> dict[Timer, datetime]:
         Timer.ESCALATE: incident.escalate_at,
         Timer.UNACKNOWLEDGE: incident.unacknowledge_at,
         Timer.RESOLVE: incident.resolve_at,
+        Timer.ASK_FURTHER: helpers.next_at(incident.walks),
     }
     return {timer: at for timer, at in times.items() if at is not None}
 
@@ -966,6 +1238,8 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
                 "resolve_at": event.resolve_at,
                 "alerts_total": counted,
                 "alerts_open": counted,
+                "type_name": event.type_name,
+                "values": event.values or {},
             }
         case happened.AlertJoined():
             return {"alerts_total": incident.alerts_total + 1, "alerts_open": incident.alerts_open + 1}
@@ -1037,6 +1311,19 @@ def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 
             return {"priority_id": event.priority_id}
         case happened.FieldChanged():
             return _field(event)
+        case happened.TypeChanged():
+            return {"type_name": event.name, "values": {**event.values, **incident.values}}
+        case happened.ValuesChanged():
+            return {"values": {**incident.values, **{one.id: one.value for one in event.changes}}}
+        case (
+            happened.UserAsked()
+            | happened.PolicyAsked()
+            | happened.PolicyAskedInVain()
+            | happened.ResponderJoined()
+            | happened.ResponderDeclined()
+            | happened.RequestsCancelled()
+        ):
+            return _helped(incident, event)
         case _:
             return {}
 
@@ -1078,6 +1365,7 @@ def _resolved(incident: Incident, event: happened.Resolved) -> dict[str, Any]:
         "resolved_by": event.agent,
         "merged_into": event.merged_into,
         "nobody_reason": None,
+        "walks": (),
     }
 
 

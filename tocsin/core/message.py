@@ -22,8 +22,10 @@ TEST: Final = "test"
 LAST_RESORT: Final = "last_resort"
 HANDOFF: Final = "handoff"
 SWAP: Final = "swap"
+HELP: Final = "help"
+STATUS_UPDATE: Final = "status_update"
 """The purposes a message can have: a page about an incident, a test, the last resort's page, a change of who is on call, a
-request to take a shift and what became of it."""
+request to take a shift and what became of it, a request to help with an incident, and word of how an incident stands."""
 
 # An SMS with one character outside its own alphabet is cut to 70 characters: the usual typographic ones are replaced.
 _PLAIN: Final = str.maketrans({
@@ -41,6 +43,7 @@ class Facts:
     text    the words of a page that is about no incident
     link    where a person sees more; empty when the installation has no address yet
     swap_id the request to take a shift that this person may answer; empty for everything else
+    html    somebody's own words for a mail, as they wrote them: whoever shows them cleans them first
     """
 
     title: str
@@ -53,6 +56,7 @@ class Facts:
     text: str = ""
     link: str = ""
     swap_id: str = ""
+    html: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _short_list(head: str, facts: tuple[Facts, ...]) -> str:
 
 
 def _label(purpose: str) -> str:
-    return "LAST RESORT " if purpose == LAST_RESORT else ""
+    return {LAST_RESORT: "LAST RESORT ", HELP: "HELP WANTED "}.get(purpose, "")
 
 
 def _fitted(head: str, title: str, tail: str, limit: int) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from tocsin.core.message import LAST_RESORT, PAGE
+from tocsin.core.message import HELP, LAST_RESORT, PAGE
 
 QUICK_TRIES: Final = 6
 """Tries on one way before the page moves on to the person's next way (about a minute with the pauses below)."""
@@ -27,7 +27,7 @@ LONGEST_PAUSE: Final = timedelta(seconds=60)
 SLOW_TRIES: Final = 60
 """More tries, once a minute, on a person's last way; then the page has failed for good (an hour in all)."""
 
-GOES_ON: Final = frozenset({PAGE, LAST_RESORT})
+GOES_ON: Final = frozenset({PAGE, LAST_RESORT, HELP})
 """Purposes for which a page that fails moves to the person's next way. A test says honestly that its way failed."""
 
 BUNDLE_MAX: Final = 500
@@ -172,10 +172,12 @@ def pause(tries: int, chance: Random) -> timedelta:
 
 def stopped(purpose: str, *, incident_status: str | None, is_assigned: bool) -> str | None:
     """Why a page that is due must not be sent any more, or None when it is still wanted."""
-    if purpose not in {PAGE, LAST_RESORT}:
+    if purpose not in GOES_ON:
         return None
     if incident_status is None:
         return "the incident is gone"
+    if purpose == HELP:  # whoever answered has had what was still due dropped with the answer
+        return "the incident was resolved before this page left" if incident_status == "resolved" else None
     if incident_status != "triggered":
         return f"the incident was {incident_status} before this page left"
     if purpose == PAGE and not is_assigned:

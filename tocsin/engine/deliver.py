@@ -56,6 +56,10 @@ LINK_PURPOSE: Final = "mail-action"
 SWAP_LINK_PURPOSE: Final = "swap-answer"
 SWAP_LINK_GOOD_FOR: Final = timedelta(days=60)
 """How long the link to a request to take a shift works; the request itself ends with the shift's start."""
+DEEDS: Final = (("acknowledge", "Acknowledge"), ("resolve", "Resolve"))
+DEEDS_OF: Final = {message.HELP: (("join", "Join"), ("decline", "Decline"))}
+"""What a link does and what it is called, by the purpose of the message."""
+
 LINKED_MAX: Final = 25
 """Incidents of a bundle that get links of their own."""
 
@@ -118,7 +122,7 @@ def parcel_of(claim: Claim, *, seals: Seals, public_url: str, now: datetime) -> 
     actions: list[Action] = []
     if public_url:
         for incident_id in words.incident_ids[:LINKED_MAX]:
-            for do, label in (("acknowledge", "Acknowledge"), ("resolve", "Resolve")):
+            for do, label in DEEDS_OF.get(claim.purpose, DEEDS):
                 claims: dict[str, object] = {"incident": incident_id, "user": claim.user_id, "do": do}
                 signed = seals.sign(claims, purpose=LINK_PURPOSE, expires_at=now + LINK_GOOD_FOR)
                 actions.append(Action(incident_id, do, label, f"{public_url}/act/{signed}"))

@@ -10,7 +10,8 @@ from datetime import datetime
 from random import Random
 from typing import Any, assert_never
 
-from tocsin.core.effects import AdvanceTurn, DropPages, Effect, LastResort, Page, ResolveAlerts
+from tocsin.core import message
+from tocsin.core.effects import AdvanceTurn, AskHelp, DropPages, DropRequests, Effect, LastResort, Page, ResolveAlerts
 from tocsin.core.events import (
     TOCSIN,
     Event,
@@ -19,6 +20,7 @@ from tocsin.core.events import (
     Reopened,
     Triggered,
     Unacknowledged,
+    Urgency,
 )
 from tocsin.core.incident import Incident
 from tocsin.service import notify
@@ -37,6 +39,8 @@ class Queue:
         self._drops: dict[str, list[tuple[str, str | None]]] = {}
         self._last_resorts: dict[str, str] = {}
         self._resolving: set[str] = set()
+        self._asks: dict[PageOrder, None] = {}
+        self._unasks: dict[str, list[tuple[str, str | None]]] = {}
 
     def add(self, incident_id: str, effects: Iterable[Effect], *, is_new: bool) -> None:
         """Take what was decided for one incident. `is_new`: it has no rows yet, so nothing older is to be dropped."""
@@ -53,6 +57,11 @@ class Queue:
                     self._ladders.advance(effect.rule_id, effect.target_id)
                 case ResolveAlerts():
                     self._resolving.add(incident_id)
+                case AskHelp():
+                    for user_id in effect.user_ids:
+                        self._asks[PageOrder(incident_id, user_id, Urgency.HIGH.value, effect.reason)] = None
+                case DropRequests():
+                    self._unask(incident_id, effect)
                 case _:
                     assert_never(effect)
 
@@ -64,6 +73,13 @@ class Queue:
             users: Iterable[str | None] = (None,) if effect.user_ids is None else effect.user_ids
             self._drops.setdefault(effect.reason, []).extend((incident_id, user_id) for user_id in users)
 
+    def _unask(self, incident_id: str, effect: DropRequests) -> None:
+        for order in [order for order in self._asks if order.incident_id == incident_id]:
+            if effect.user_ids is None or order.user_id in effect.user_ids:
+                del self._asks[order]
+        users: Iterable[str | None] = (None,) if effect.user_ids is None else effect.user_ids
+        self._unasks.setdefault(effect.reason, []).extend((incident_id, user_id) for user_id in users)
+
     def write(
         self, tx: Tx, incidents: dict[str, Incident], decided: Sequence[Event], *, now: datetime, chance: Random
     ) -> list[Event]:
@@ -74,7 +90,9 @@ class Queue:
         alerts.resolve_of_incidents(tx, self._resolving, now)
         for reason, pairs in self._drops.items():
             notify.drop_pages(tx, pairs, reason=reason, now=now)
-        events = self._owe(tx, incidents, now, chance)
+        for reason, pairs in self._unasks.items():
+            notify.drop_requests(tx, pairs, reason=reason)
+        events = self._owe(tx, incidents, now, chance) + self._ask(tx, incidents, now, chance)
         anew = {one.incident_id for one in decided if isinstance(one, Triggered | Reopened | Unacknowledged)}
         for incident_id, reason in self._last_resorts.items():
             called = notify.call_last_resort(
@@ -99,6 +117,19 @@ class Queue:
             if order.incident_id not in reached:
                 self._last_resorts.setdefault(order.incident_id, "nobody the incident is assigned to can be reached")
         return events
+
+
+    def _ask(self, tx: Tx, incidents: dict[str, Incident], now: datetime, chance: Random) -> list[Event]:
+        """Owe the requests for help. Whoever cannot be reached is said; the last resort has no part in it."""
+        if not self._asks:
+            return []
+        planned = notify.owe_pages(tx, list(self._asks), now=now, chance=chance, purpose=message.HELP)
+        reason = "this person was asked to help and has no contact method that can be used"
+        return [
+            PersonUnreachable(**_said(incidents[order.incident_id], now, reason), user_id=order.user_id)
+            for order, count in planned.items()
+            if not count
+        ]
 
 
 def _said(incident: Incident, now: datetime, reason: str) -> dict[str, Any]:

@@ -17,11 +17,13 @@ import sqlalchemy as sa
 
 from tocsin.base import ids
 from tocsin.base.errors import invalid, not_found
+from tocsin.core import custom_field, responders
 from tocsin.core import incident as rules
 from tocsin.core.effects import Effect
 from tocsin.core.escalation import Ladder, Policy
-from tocsin.core.events import Agent, Event, Urgency
-from tocsin.core.incident import Command, Decision, Incident, ServiceRules
+from tocsin.core.events import Agent, Event, FieldValue, Urgency
+from tocsin.core.incident import BASE_TYPE, Command, Decision, Incident, ServiceRules
+from tocsin.service import incident_types, status_updates
 from tocsin.service.effects import Queue
 from tocsin.service.ladders import Ladders
 from tocsin.store import alerts, counters, events, incidents, policies, services, timers
@@ -47,6 +49,7 @@ class Desk:
         self._queue = Queue(self.ladders)
         self._services: dict[str, Service] = {}
         self._policies: dict[str, Policy] = {}
+        self._defaults: dict[str, dict[str, Any]] = {}
         self._next_number: int | None = None
         self._numbers_taken = 0
 
@@ -102,9 +105,7 @@ class Desk:
 
     def open_of_services(self, service_ids: Collection[str], *, most: int) -> list[Incident]:
         """The newest open incidents of these services, with what this desk has done to them and opened."""
-        for incident in incidents.open_of_services(self.tx, service_ids, most=most):
-            if incident.id not in self._after:
-                self.fetch([incident.id])
+        self.fetch([incident.id for incident in incidents.open_of_services(self.tx, service_ids, most=most)])
         return [one for one in self._after.values() if one.service_id in service_ids and one.is_open]
 
     # --- What can be asked of it
@@ -124,6 +125,7 @@ class Desk:
         assign_to: tuple[str, ...] = (),
         priority_id: str | None = None,
         details: dict[str, object] | str | None = None,
+        type_name: str = BASE_TYPE,
     ) -> Incident:
         """Begin an incident on `service`, by its own policy unless another is named."""
         policy = policy or self.policy(service.policy_id)
@@ -144,6 +146,8 @@ class Desk:
             assign_to=assign_to,
             priority_id=priority_id,
             details=details,
+            type_name=type_name,
+            values=self._values_of_new(type_name),
         )
         blank, decision = rules.begin(command, self.now)
         self._services.setdefault(service.id, service)
@@ -251,6 +255,105 @@ class Desk:
 
     def change_field(self, incident_id: str, agent: Agent, channel: str, name: str, value: object) -> Decision:
         return self.ask(incident_id, rules.ChangeField(name=name, value=value, agent=agent, channel=channel))
+
+    def change_type(self, incident_id: str, agent: Agent, channel: str, name: str) -> Decision:
+        """Let it be of the enabled type with this name (or id). Refuses (400) another."""
+        type_ = incident_types.usable(self.tx, name)
+        defaults = self._values_of_new(type_.name)
+        return self.ask(incident_id, rules.ChangeType(name=type_.name, defaults=defaults, agent=agent, channel=channel))
+
+    def change_values(self, incident_id: str, agent: Agent, channel: str, values: Sequence[tuple[str, Any]]) -> Decision:
+        """Give fields (by id or name) these values; None takes a value away. Refuses (400) what the fields do not take."""
+        fields = incident_types.fields_of_type(self.tx, self.incident(incident_id).type_name)
+        errors: list[str] = []
+        changes: dict[str, FieldValue] = {}
+        for named, value in values:
+            found = next((one for one in fields if named in {one.id, one.name}), None)
+            if found is None:
+                errors.append(f"Custom field '{named[:64]}' does not exist for incidents of this type")
+            elif found.id in changes:
+                errors.append(f"{found.name} is named twice")
+            elif wrong := custom_field.value_errors(found.rule, value):
+                errors += wrong
+            else:
+                changes[found.id] = FieldValue(
+                    found.id, found.name, found.display_name, found.data_type, found.field_type, value, None
+                )
+        if errors:
+            raise invalid(*errors)
+        return self.ask(incident_id, rules.ChangeValues(changes=tuple(changes.values()), agent=agent, channel=channel))
+
+    def _values_of_new(self, type_name: str) -> dict[str, Any]:
+        """What the fields of this type begin with, read once for all incidents on the desk."""
+        if type_name not in self._defaults:
+            self._defaults[type_name] = incident_types.defaults_of_type(self.tx, type_name)
+        return self._defaults[type_name]
+
+    def ask_for_help(
+        self,
+        incident_id: str,
+        agent: Agent,
+        channel: str,
+        *,
+        requester_id: str,
+        message: str,
+        user_ids: Sequence[str],
+        policy_ids: Sequence[str] = (),
+    ) -> str:
+        """Ask these people, and those on call by these policies, to help; the id of the request."""
+        people = tuple(dict.fromkeys(user_ids))
+        if missing := policies.unavailable(self.tx, people):
+            raise invalid(*(f"Responder cannot be asked: {why}" for why in missing.values()))
+        chosen = [self.policy(policy_id) for policy_id in dict.fromkeys(policy_ids)]
+        command = rules.AskForHelp(
+            request_id=ids.object_id(self.chance),
+            requester_id=requester_id,
+            message=message,
+            user_ids=people,
+            policies=tuple((policy, self.ladders.of(policy)) for policy in chosen),
+            agent=agent,
+            channel=channel,
+        )
+        self.ask(incident_id, command)
+        return command.request_id
+
+    def answer_request(self, incident_id: str, agent: Agent, channel: str, *, joins: bool) -> Decision:
+        """The agent, who was asked to help, joins or declines."""
+        return self.ask(incident_id, rules.AnswerRequest(joins=joins, agent=agent, channel=channel))
+
+    def cancel_requests(self, incident_id: str, agent: Agent, channel: str, targets: Sequence[tuple[str, str]]) -> list[str]:
+        """Ask these targets (`user` or `escalation_policy`, id) no further; by target, what it came to."""
+        incident = self.incident(incident_id)
+        fates = [responders.fate_if_cancelled(incident.responders, incident.walks, kind, id_) for kind, id_ in targets]
+        command = rules.CancelRequests(
+            user_ids=tuple(id_ for kind, id_ in targets if kind == "user"),
+            policy_ids=tuple(id_ for kind, id_ in targets if kind != "user"),
+            agent=agent,
+            channel=channel,
+        )
+        self.ask(incident_id, command)
+        return fates
+
+    def publish_update(
+        self,
+        incident_id: str,
+        agent: Agent,
+        channel: str,
+        text: str,
+        *,
+        subject: str | None = None,
+        html: str | None = None,
+        public_url: str = "",
+    ) -> str:
+        """Tell how it stands to whoever subscribed, and to its assignees; the id of the update."""
+        incident = self.incident(incident_id)
+        update_id = ids.object_id(self.chance)
+        update = status_updates.Update(update_id, incident, text, subject, html, agent)
+        status_updates.keep(self.tx, update, now=self.now)
+        command = rules.PublishStatusUpdate(update_id=update_id, message=text, agent=agent, channel=channel)
+        self.ask(incident_id, command)
+        status_updates.tell(self.tx, update, public_url=public_url, now=self.now, chance=self.chance)
+        return update_id
 
     def annotate(self, incident_id: str, agent: Agent, channel: str, content: str) -> str:
         """Write a note; returns its id."""
@@ -377,9 +480,13 @@ class Desk:
         if incident_id not in self._after:
             return None
         self._retimed.add(incident_id)
+        walks = self._after[incident_id].walks if timer is rules.Timer.ASK_FURTHER else ()
+        helping = {walk.policy.id: self.ladders.of(walk.policy) for walk in walks}
         return self.ask_with(
             incident_id,
-            lambda ladder, asked: rules.TimerFired(timer=timer, due_at=due_at, ladder=ladder, rules=asked),
+            lambda ladder, asked: rules.TimerFired(
+                timer=timer, due_at=due_at, ladder=ladder, rules=asked, asked=helping
+            ),
         )
 
     # --- What is written

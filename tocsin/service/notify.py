@@ -94,7 +94,9 @@ class Result:
 # ------------------------------------------------------------------------------------------------------------- owing
 
 
-def owe_pages(tx: Tx, orders: Sequence[PageOrder], *, now: datetime, chance: Random) -> dict[PageOrder, int]:
+def owe_pages(
+    tx: Tx, orders: Sequence[PageOrder], *, now: datetime, chance: Random, purpose: str = message.PAGE
+) -> dict[PageOrder, int]:
     """Plan and keep the pages of these orders; how many each led to. 0: that person has no way to be reached."""
     reaches = _reaches(tx, {order.user_id for order in orders})
     rows: list[dict[str, Any]] = []
@@ -111,7 +113,7 @@ def owe_pages(tx: Tx, orders: Sequence[PageOrder], *, now: datetime, chance: Ran
                 order.user_id,
                 order.incident_id,
                 order.urgency,
-                message.PAGE,
+                purpose,
                 now,
                 chance,
             )
@@ -133,6 +135,11 @@ def drop_pages(
     What is being sent at this moment is on its way and not called back (DESIGN 6, promise 4).
     """
     return outbox.drop(tx, incident_ids_and_users, reason)
+
+
+def drop_requests(tx: Tx, incident_ids_and_users: Sequence[tuple[str, str | None]], *, reason: str) -> int:
+    """End the requests for help still due for these incidents and people (None: everybody who was asked). Returns how many."""
+    return outbox.drop(tx, incident_ids_and_users, reason, (message.HELP,))
 
 
 def owe_last_resort(tx: Tx, incident_id: str, *, reason: str, now: datetime, chance: Random) -> int:
@@ -195,7 +202,7 @@ def owe_notice(
 ) -> str:
     """Send what is about no incident to one contact method, at once; the id of the page.
 
-    facts  `title`, `text`, `link`, and `swap` for a request to take a shift: what `core.message.Facts` says of them
+    facts  `title`, `text`, `link`, `html`, and `swap` for a request to take a shift: what `core.message.Facts` says of them
     """
     kind = tx.scalar(sa.select(people.contact_method.c.kind).where(people.contact_method.c.id == contact_method_id))
     if kind is None:
@@ -403,6 +410,7 @@ def _facts(row: Any, public_url: str) -> Facts:
         return Facts(
             title=str(told.get("title", "Message from Tocsin")), text=str(told.get("text", "")), reason=row.reason,
             urgency=row.urgency or "high", link=str(told.get("link", "")), swap_id=str(told.get("swap", "")),
+            html=str(told.get("html", "")),
         )  # fmt: skip
     return Facts(
         title=row.title, reason=row.reason, incident_id=row.incident_id, number=row.number, service=row.service_name or "",

@@ -32,7 +32,9 @@ _REPLY: Final = re.compile(r"\s*(\w+)(?:\s+#?(\d{1,9}))?\s*[.!]?\s*", re.ASCII)
 _HELP: Final = (
     "Reply 4 to acknowledge or 6 to resolve what the last message said, or for example 4 #12 for incident 12."
 )
-_DONE: Final = {"acknowledge": "Acknowledged", "resolve": "Resolved"}
+_DONE: Final = {"acknowledge": "Acknowledged", "resolve": "Resolved", "join": "Joined", "decline": "Declined"}
+_OF_A_REQUEST: Final = {"acknowledge": "join", "resolve": "decline"}
+"""What 4 and 6 mean in answer to a request to help."""
 
 
 def read(text: str) -> tuple[str, int | None] | None:
@@ -58,10 +60,11 @@ def by_sms(tx: Tx, number: str, text: str, *, now: datetime, chance: Random) -> 
         found = tx.scalar(sa.select(incidents.incident.c.id).where(incidents.incident.c.number == numbered))
         if found is None:
             return f"There is no incident #{numbered}."
-        return _act(tx, latest.user_id, deed, [found], "sms", now, chance)
+        return _act(tx, latest.user_id, _meant(tx, latest, deed), [found], "sms", now, chance)
     if now - latest.started_at > ANSWERABLE_FOR:
         return "The last page to this number is too old; name the incident, for example 4 #12."
-    return _act(tx, latest.user_id, deed, _incidents_under(tx, latest.idempotency_key), "sms", now, chance)
+    about = _incidents_under(tx, latest.idempotency_key)
+    return _act(tx, latest.user_id, _meant(tx, latest, deed), about, "sms", now, chance)
 
 
 def by_keys(tx: Tx, key: str, digits: str, *, now: datetime, chance: Random) -> str:
@@ -72,6 +75,7 @@ def by_keys(tx: Tx, key: str, digits: str, *, now: datetime, chance: Random) -> 
         return "This call is not known here any more. Goodbye."
     if deed is None:
         return "That key does nothing. Press 4 to acknowledge, or 6 to resolve, at the next call. Goodbye."
+    deed = _meant(tx, rows[0], deed)
     return _act(tx, rows[0].user_id, deed, _incidents_under(tx, key), "phone", now, chance) + " Goodbye."
 
 
@@ -86,10 +90,11 @@ def of_call(tx: Tx, key: str) -> Message | None:
         .outerjoin(services.service, services.service.c.id == incidents.incident.c.service_id)
         .where(incidents.incident.c.id.in_(_incidents_under(tx, key)))
     )
+    is_request = page is not None and page.purpose == message.HELP
     facts = [
         Facts(row.title, "", row.id, row.number, row.service_name or "", row.urgency, row.created_at)
         for row in found
-        if row.status == "triggered"
+        if row.status == "triggered" or (is_request and row.status != "resolved")
     ]
     if facts:
         return message.compose(page.purpose if page else message.PAGE, facts)
@@ -113,6 +118,12 @@ def _incidents_under(tx: Tx, key: str) -> list[str]:
     return [row.id for row in tx.rows(statement)]
 
 
+def _meant(tx: Tx, delivery: sa.Row[Any], deed: str) -> str:
+    """What the deed is in answer to this message: a request to help is joined or declined."""
+    page = outbox.page(tx, delivery.outbox_id)
+    return _OF_A_REQUEST[deed] if page is not None and page.purpose == message.HELP else deed
+
+
 def _act(
     tx: Tx, user_id: str, deed: str, incident_ids: Sequence[str], channel: str, now: datetime, chance: Random
 ) -> str:
@@ -128,6 +139,8 @@ def _act(
                 row = access.find(tx, actor, "incident", incidents.incident, incident_id, permission.RESPOND)
                 if deed == "acknowledge":
                     desk.acknowledge(incident_id, actor.agent, channel)
+                elif deed in {"join", "decline"}:
+                    desk.answer_request(incident_id, actor.agent, channel, joins=deed == "join")
                 else:
                     desk.resolve(incident_id, actor.agent, channel)
                 done.append(f"#{row.number}")

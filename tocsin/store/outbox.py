@@ -83,12 +83,19 @@ def owe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
             tx.wake(bell_of(lane))
 
 
-def drop(tx: Tx, incident_ids_and_users: Sequence[tuple[str, str | None]], reason: str) -> int:
-    """End the pages still `due` of these incidents (and people; None: everybody). Returns how many."""
+def drop(
+    tx: Tx,
+    incident_ids_and_users: Sequence[tuple[str, str | None]],
+    reason: str,
+    purposes: Collection[str] = ("page", "last_resort"),
+) -> int:
+    """End the pages for these purposes still `due` of these incidents (and people; None: everybody). Returns how many."""
     whole = sorted({incident for incident, user in incident_ids_and_users if user is None})
     single = sorted({(incident, user) for incident, user in incident_ids_and_users if user is not None})
     statement = (
-        sa.update(_outbox).where(_outbox.c.state == DUE).values(state=DROPPED, reason=_outbox.c.reason + f"; {reason}")
+        sa.update(_outbox)
+        .where(_outbox.c.state == DUE, _outbox.c.purpose.in_(sorted(purposes)))
+        .values(state=DROPPED, reason=_outbox.c.reason + f"; {reason}")
     )
     count = 0
     for incidents_part in _chunks(whole):

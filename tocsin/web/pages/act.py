@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 
 from tocsin.base.errors import Refusal, invalid
+from tocsin.core import responders
 from tocsin.core.permission import RESPOND, Actor
 from tocsin.service import access, browsing, people
 from tocsin.service.incidents import Desk
@@ -22,7 +23,10 @@ from tocsin.store.tables.incidents import incident as incident_table
 from tocsin.web.visit import Page, View, Visit
 
 PURPOSE = "mail-action"
-WORDS = {"acknowledge": ("Acknowledge", "You are then on it, and nobody else is paged."), "resolve": ("Resolve", "It is then over for everybody.")}
+WORDS = {"acknowledge": ("Acknowledge", "You are then on it, and nobody else is paged."), "resolve": ("Resolve", "It is then over for everybody."),
+         "join": ("Join", "You are then one of its responders, and are not asked further."),
+         "decline": ("Decline", "You are then not asked further.")}  # fmt: skip
+"""By deed: the button, and what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     row = access.find(tx, asked.actor, "incident", incident_table, asked.incident_id)
     one = incidents.read([row])[0]
     label, effect = WORDS[asked.do]
-    done = {"acknowledge": one.status != "triggered", "resolve": one.status == "resolved"}[asked.do]
+    done = {"acknowledge": one.status != "triggered", "resolve": one.status == "resolved"}.get(asked.do)
+    if done is None:
+        done = not one.is_open or responders.state_of(one.responders, asked.actor.id) is not responders.State.PENDING
     return {
         "one": one,
         "asked": asked,
@@ -72,11 +78,19 @@ def act(visit: Visit) -> Response:
         row = access.find(tx, asked.actor, "incident", incident_table, asked.incident_id, RESPOND)
         reason = ""
         if row.status != "resolved":  # else somebody was quicker, or pressed twice: the page says how it stands
-            deed = desk.acknowledge if asked.do == "acknowledge" else desk.resolve
-            reason = deed(asked.incident_id, asked.actor.agent, "email").reason
+            reason = _do(desk, asked)
     with visit.front.db.read() as tx:
         shown = {**facts(visit, tx), "is_done": True, "outcome": reason}
     return visit.page("act.html", shown)
+
+
+def _do(desk: Desk, asked: Asked) -> str:
+    """Do what the link says; what came of it, in words."""
+    agent = asked.actor.agent
+    if asked.do in {"join", "decline"}:
+        return desk.answer_request(asked.incident_id, agent, "email", joins=asked.do == "join").reason
+    deed = desk.acknowledge if asked.do == "acknowledge" else desk.resolve
+    return deed(asked.incident_id, agent, "email").reason
 
 
 PAGES = (Page("/act/{signed}", View("act.html", facts), act, is_public=True, is_bare=True, needs_token=False),)
