@@ -144,6 +144,7 @@ def _things(api: Api) -> dict[str, str]:
     things["schedule"] = new(api, "/schedules", "schedule", name="First line", time_zone="UTC", schedule_layers=[layer])["id"]
     wish = {"start": "2026-11-24T09:00:00Z", "end": "2026-11-24T10:00:00Z", "user": {"id": BO.id, "type": "user_reference"}}
     things["override"] = new(api, f"/schedules/{things['schedule']}/overrides", "override", **wish)["id"]
+    things |= _shift_based(api, ada["id"])
     things["priority"] = new(api, "/priorities", "priority", name="P0")["id"]
     target = {"id": service["id"], "type": "service_reference"}
     for name in ("incident", "other_incident"):
@@ -174,6 +175,41 @@ def _things(api: Api) -> dict[str, str]:
     things["vendor"] = api.ask("GET", "/vendors").body["vendors"][0]["id"]
     things["ability"] = api.ask("GET", "/abilities").body["abilities"][0]
     return things
+
+
+def _shift_based(api: Api, user_id: str) -> dict[str, str]:
+    """A schedule of PagerDuty's v3 with one of each of its parts, all of them to come."""
+    one = new(api, "/v3/schedules", "schedule", name="By shifts", time_zone="UTC")["id"]
+    rotation = new(api, f"/v3/schedules/{one}/rotations", "rotation")["id"]
+    event = new(api, f"/v3/schedules/{one}/rotations/{rotation}/events", "event", **_event(user_id))["id"]
+    parts = {"custom_shifts": _shift(user_id), "overrides": _stand_in(user_id, rotation)}
+    made = {}
+    for plural, wish in parts.items():
+        reply = api.ask("POST", f"/v3/schedules/{one}/{plural}", {plural: [wish]})
+        assert reply.status == 201, reply.body
+        made[plural] = reply.body[plural][0]["id"]
+    return {"shifts": one, "rotation": rotation, "event": event, "custom_shift": made["custom_shifts"], "stand_in": made["overrides"]}
+
+
+def _event(user_id: str) -> dict[str, Any]:
+    return {
+        "name": "Daily", "start_time": {"date_time": "2026-11-24T09:00:00Z", "time_zone": "UTC"},
+        "end_time": {"date_time": "2026-11-25T09:00:00Z", "time_zone": "UTC"}, "effective_since": "2026-11-24T09:00:00Z",
+        "effective_until": "2026-12-24T09:00:00Z", "recurrence": ["RRULE:FREQ=DAILY"],
+        "assignment_strategy": {"type": "every_member_assignment_strategy", "members": [{"type": "user_member", "user_id": user_id}]},
+    }  # fmt: skip
+
+
+def _shift(user_id: str) -> dict[str, Any]:
+    assignment = {"type": "shift_assignment", "member": {"type": "user_member", "user_id": user_id}}
+    return {"type": "custom_shift", "start_time": "2026-11-26T09:00:00Z", "end_time": "2026-11-26T17:00:00Z", "assignments": [assignment]}
+
+
+def _stand_in(user_id: str, rotation: str) -> dict[str, Any]:
+    return {
+        "type": "override_shift", "rotation_id": rotation, "start_time": "2026-11-27T09:00:00Z", "end_time": "2026-11-27T17:00:00Z",
+        "overridden_member": {"type": "user_member", "user_id": user_id}, "overriding_member": {"type": "empty_member"},
+    }  # fmt: skip
 
 
 def _key(api: Api, tx: Tx, **more: Any) -> str:
@@ -239,6 +275,11 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "PUT /escalation_policies/{policy}": Case(MANAGER, body={"escalation_policy": {"name": "Other"}}),
         "DELETE /escalation_policies/{free_policy}": Case(MANAGER),
         "GET /api/v1/coverage": Case(EVERYBODY),
+        "POST /api/v1/coverage/preview": Case(
+            MANAGER, body={"change": {"method": "PUT", "path": f"/escalation_policies/{things['policy']}", "body": {"escalation_policy": {"name": "Other"}}}}
+        ),
+        "GET /api/v1/escalation_policies/{policy}/dry_run": Case(SEER),
+        "GET /api/v1/services/{service}/dry_run": Case(SEER),
         "GET /api/v1/explain/{incident}": Case(SEER),
         "GET /incidents/{incident}/alerts": Case(SEER),
         "PUT /incidents/{alerted}/alerts": Case(RESPONDER, body={"alerts": [{"id": things["alert"], "status": "resolved"}]}),
@@ -307,6 +348,33 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "GET /schedules/{schedule}/overrides": Case(SEER),
         "POST /schedules/{schedule}/overrides": Case(RESPONDER, body={"override": turn}),
         "DELETE /schedules/{schedule}/overrides/{override}": Case(RESPONDER),
+        "GET /v3/schedules": Case(EVERYBODY),
+        "POST /v3/schedules": Case(MANAGER, body={"schedule": {"name": "New", "time_zone": "UTC"}}),
+        "GET /v3/schedules/{shifts}": Case(SEER),
+        "PUT /v3/schedules/{shifts}": Case(MANAGER, body={"schedule": {"name": "Other"}}),
+        "DELETE /v3/schedules/{shifts}": Case(MANAGER),
+        "GET /v3/schedules/{shifts}/audit/records": Case(MANAGER, MANAGER),
+        "GET /v3/schedules/{shifts}/rotations": Case(SEER),
+        "POST /v3/schedules/{shifts}/rotations": Case(MANAGER, body={}),
+        "GET /v3/schedules/{shifts}/rotations/{rotation}": Case(SEER),
+        "DELETE /v3/schedules/{shifts}/rotations/{rotation}": Case(MANAGER),
+        "GET /v3/schedules/{shifts}/rotations/{rotation}/events": Case(SEER),
+        "POST /v3/schedules/{shifts}/rotations/{rotation}/events": Case(
+            MANAGER, body={"event": _event(ADA.id) | {"effective_since": "2026-12-24T09:00:00Z", "effective_until": None}}
+        ),
+        "GET /v3/schedules/{shifts}/rotations/{rotation}/events/{event}": Case(SEER),
+        "PUT /v3/schedules/{shifts}/rotations/{rotation}/events/{event}": Case(MANAGER, body={"event": _event(BO.id)}),
+        "DELETE /v3/schedules/{shifts}/rotations/{rotation}/events/{event}": Case(MANAGER),
+        "GET /v3/schedules/{shifts}/custom_shifts": Case(SEER),
+        "POST /v3/schedules/{shifts}/custom_shifts": Case(RESPONDER, body={"custom_shifts": [_shift(BO.id)]}),
+        "GET /v3/schedules/{shifts}/custom_shifts/{custom_shift}": Case(SEER),
+        "PUT /v3/schedules/{shifts}/custom_shifts/{custom_shift}": Case(RESPONDER, body={"custom_shift": _shift(BO.id)}),
+        "DELETE /v3/schedules/{shifts}/custom_shifts/{custom_shift}": Case(RESPONDER),
+        "GET /v3/schedules/{shifts}/overrides": Case(SEER),
+        "POST /v3/schedules/{shifts}/overrides": Case(RESPONDER, body={"overrides": [_stand_in(ADA.id, things["rotation"])]}),
+        "GET /v3/schedules/{shifts}/overrides/{stand_in}": Case(SEER),
+        "PUT /v3/schedules/{shifts}/overrides/{stand_in}": Case(RESPONDER, body={"override": _stand_in(ADA.id, things["rotation"])}),
+        "DELETE /v3/schedules/{shifts}/overrides/{stand_in}": Case(RESPONDER),
         "POST /api/v1/schedules/{schedule}/regenerate_private_url_key": Case(MANAGER),
         "POST /users/PADA001/regenerate_private_url_key": Case(ADMIN, EVERYBODY),
         "GET /services": Case(EVERYBODY),
@@ -349,6 +417,8 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
 QUERIES = {
     "GET /notifications": [("since", "2026-11-23T00:00:00Z"), ("until", "2026-11-24T00:00:00Z")],
     "GET /schedules/{schedule}/overrides": [("since", "2026-11-23T00:00:00Z"), ("until", "2026-11-30T00:00:00Z")],
+    "GET /v3/schedules/{shifts}/custom_shifts": [("since", "2026-11-23T00:00:00Z"), ("until", "2026-11-30T00:00:00Z")],
+    "GET /v3/schedules/{shifts}/overrides": [("since", "2026-11-23T00:00:00Z"), ("until", "2026-11-30T00:00:00Z")],
 }
 """What some lists have to be asked."""
 

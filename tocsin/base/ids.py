@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 HEX: Final = "0123456789abcdef"
 
 
@@ -20,6 +21,11 @@ def object_id(chance: Random) -> str:
 def long_id(chance: Random, *, prefix: str = "Q") -> str:
     """A 14-character identifier, for what comes in large numbers: incidents and alerts (`Q`), log entries (`R`)."""
     return prefix + _drawn(chance, ALPHABET, 13)
+
+
+def part_id(chance: Random) -> str:
+    """A 27-character identifier of what is part of a shift-based schedule: rotations, events, shifts (BEHAVIOUR 5.4)."""
+    return _drawn(chance, BASE32, 27)
 
 
 def integration_key(chance: Random) -> str:

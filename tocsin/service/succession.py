@@ -21,6 +21,7 @@ from tocsin.service import audit
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
 from tocsin.store import schedules as store
+from tocsin.store import shift_schedules as shifts
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents, schedules, services
 
@@ -37,7 +38,12 @@ def blocking(tx: Tx, user_id: str, now: datetime) -> list[str]:
     reasons = [f"User is assigned to open incident #{row.number} ({row.id}): {row.title}" for row in assigned]
     naming = rows.naming_user(tx, user_id)
     reasons += [f"User is on escalation policy '{row.name}' ({row.id})" for row in naming["escalation_policy"]]
-    reasons += [f"User is on schedule '{row.name}' ({row.id})" for row in naming["schedule"]]
+    coming = shifts.naming(tx, shifts.shift_based(tx, [row.id for row in naming["schedule"]]), now)
+    reasons += [
+        f"User is on schedule '{row.name}' ({row.id})"
+        for row in naming["schedule"]
+        if row.id not in coming or user_id in coming[row.id]  # what is over by now holds nobody back
+    ]
     reasons += [
         f"User has an override on schedule '{row.name}' ({row.schedule_id}) until {times.iso(row.end_at)}"
         for row in _coming_overrides(tx, user_id, now)
@@ -61,6 +67,7 @@ def replace_on_schedules(tx: Tx, deed: Deed, user_id: str, by: str) -> None:
     for schedule_id, loaded in sorted(store.load_many(tx, named).items()):
         model = loaded.schedule.model
         store.save_version(tx, loaded.schedule, with_successor(model, user_id, by), deed.now)
+        shifts.replace_person(tx, schedule_id, user_id, by, deed.now)
         _record(tx, deed, schedule_id, loaded.schedule.name, user_id, by)
     override = schedules.override
     for row in _coming_overrides(tx, user_id, deed.now):

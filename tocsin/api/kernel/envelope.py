@@ -17,6 +17,7 @@ PATHS: Final[Mapping[str, str]] = {
     "service": "/services",
     "escalation_policy": "/escalation_policies",
     "schedule": "/schedules",
+    "schedule_v3": "/v3/schedules",
     "incident": "/incidents",
     "alert": "/alerts",
     "log_entry": "/log_entries",
@@ -28,8 +29,11 @@ PATHS: Final[Mapping[str, str]] = {
 }
 """By type, the path of its collection: what `self` and `html_url` are made of. A type that is not here has neither."""
 
-PAGES: Final = frozenset({"user", "team", "service", "escalation_policy", "schedule", "incident", "alert", "log_entry"})
+PAGES: Final = frozenset({"user", "team", "service", "escalation_policy", "schedule", "schedule_v3", "incident", "alert", "log_entry"})
 """Types with a page of their own for people."""
+
+PAGES_ELSEWHERE: Final[Mapping[str, str]] = {"schedule_v3": "/schedules"}
+"""Types whose page has another path than the API."""
 
 
 def common(house: House, kind: str, id_: str, summary: str | None, *, path: str | None = None) -> dict[str, Any]:
@@ -40,7 +44,7 @@ def common(house: House, kind: str, id_: str, summary: str | None, *, path: str 
         "type": kind,
         "summary": summary,
         "self": f"{house.api_url}{at}" if at else None,
-        "html_url": f"{house.base_url}{PATHS[kind]}/{id_}" if kind in PAGES else None,
+        "html_url": f"{house.base_url}{PAGES_ELSEWHERE.get(kind, PATHS[kind])}/{id_}" if kind in PAGES else None,
     }
 
 

@@ -16,7 +16,7 @@ from tocsin.api.kernel import paging
 from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import Body, Report
 from tocsin.api.kernel.verbs import including
-from tocsin.api.resources import schedules, shapes, users
+from tocsin.api.resources import schedules, schedules_v3, shapes, users
 from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
 from tocsin.base.times import Span
@@ -141,7 +141,7 @@ def _bodies(call: Call, held: list[_Held]) -> list[Body]:
     for word, kind, show in (
         ("escalation_policies", "escalation_policy", shapes.escalation_policies),
         ("users", "user", users.shown),
-        ("schedules", "schedule", schedules.shown),
+        ("schedules", "schedule", schedules_v3.either),
     ):
         if word in call.includes:
             found = list(rows[kind].values())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.own import account, api_keys, calendars, contact_tests, coverage, explain
+from tocsin.api.own import account, api_keys, calendars, contact_tests, coverage, dry_runs, explain
 from tocsin.api.resources import (
     abilities,
     audit,
@@ -24,6 +24,8 @@ from tocsin.api.resources import (
     on_calls,
     priorities,
     schedules,
+    schedules_v3,
+    schedules_v3_shifts,
     services,
     status_update_notification_rules,
     teams,
@@ -42,6 +44,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *contact_methods.DECLARED,
     *contact_tests.DECLARED,
     *coverage.DECLARED,
+    *dry_runs.DECLARED,
     *escalation_policies.DECLARED,
     *explain.DECLARED,
     *handoff_notification_rules.DECLARED,
@@ -58,6 +61,8 @@ DECLARED: Final[Sequence[Declared]] = (
     *on_calls.DECLARED,
     *priorities.DECLARED,
     *schedules.DECLARED,
+    *schedules_v3.DECLARED,
+    *schedules_v3_shifts.DECLARED,
     *services.DECLARED,
     *status_update_notification_rules.DECLARED,
     *teams.DECLARED,

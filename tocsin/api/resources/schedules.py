@@ -125,7 +125,11 @@ class OverrideWrite(msgspec.Struct):
 
 
 def shown(call: Call, rows: Rows) -> list[Body]:
-    """Schedules as bodies: whole when one is asked for, without layers and entries in lists unless included."""
+    """Schedules as bodies: whole when one is asked for, without layers and entries in lists unless included.
+
+    Raises 400 for one that is shift-based: it has its own API.
+    """
+    check_layered(rows)
     parts = frozenset({"schedule_layers", "final_schedule", "overrides_subschedule"})
     longest = RANGE_LONGEST
     if call.request.method == "GET" and "id" not in call.params:
@@ -139,6 +143,18 @@ def shown(call: Call, rows: Rows) -> list[Body]:
         for row, body in zip(rows, bodies, strict=True):
             body.update(feeds.addresses(call.seals, call.house.base_url, "schedule", row.id, row.calendar_digest))
     return bodies
+
+
+def check_layered(rows: Rows) -> None:
+    """Raises 400/2001 for a schedule that is shift-based: PagerDuty's v2 cannot say what it is (BEHAVIOUR 5.4)."""
+    for row in rows:
+        if row.is_shift_based:
+            raise invalid(f"Schedule {row.id} is a shift-based schedule: use /v3/schedules/{row.id}")
+
+
+def layered(_call: Call) -> list[sa.ColumnElement[bool]]:
+    """Lists have only schedules with layers."""
+    return [schedule.c.is_shift_based.is_(None)]
 
 
 def _bodies(
@@ -419,6 +435,7 @@ def preview(call: Call, body: ScheduleWrite) -> Body:
     `coverage_changes`, when nobody would be reached any more by the policies on it, and when somebody again.
     """
     row = access.find(call.tx, call.actor, "schedule", schedule, body.id) if body.id else None
+    check_layered([row] if row is not None else [])
     if row is None and body.time_zone is UNSET:
         raise invalid("Time zone cannot be empty")
     zone_name = row.time_zone if row is not None and body.time_zone is UNSET else str(body.time_zone)
@@ -492,6 +509,7 @@ def people(call: Call) -> Body:
 def overrides(call: Call) -> Body:
     """The overrides that overlap the range, cut to it unless `overflow`; with `editable`, only those to come."""
     row = access.find(call.tx, call.actor, "schedule", schedule, call.id)
+    check_layered([row])
     for name, code in (("since", 2004), ("until", 2005)):
         if call.query.one(name) is None:
             raise Refusal(400, code, f"Invalid {name.capitalize()} Parameter", [f"{name} is required"])
@@ -520,6 +538,7 @@ def _override(call: Call, one: Override, people: shapes.Refs, zone: tzinfo) -> B
 def override(call: Call) -> Reply:
     """Make overrides: `{overrides: […]}` answers a bare array, the older `{override: {…}}` answers one."""
     row = access.find(call.tx, call.actor, "schedule", schedule, call.id)
+    check_layered([row])
     access.allow(call.actor, permission.CREATE, Thing("override", row.id, access.thing_of("schedule", row).teams))
     document = call.document()
     single = document.get("override")
@@ -564,6 +583,7 @@ def _read_override(item: object, zone: tzinfo) -> AskedOverride | str:
 def withdraw(call: Call) -> Reply:
     """Take an override away: 204 when it had not begun, 200 and the override when it had and ends now instead."""
     row = access.find(call.tx, call.actor, "schedule", schedule, call.id)
+    check_layered([row])
     access.allow(call.actor, permission.DELETE, Thing("override", row.id, access.thing_of("schedule", row).teams))
     override_id = call.params["override_id"]
     if service.remove_override(call.tx, call.deed, row.id, override_id):
@@ -588,6 +608,7 @@ SCHEDULES = Resource(
     audits=False,
     searched=(schedule.c.name,),
     filters={"team_ids[]": among(schedule.c.team_id)},
+    where=layered,
     order=(schedule.c.name,),
     includes=frozenset({"schedule_layers", "final_schedule", "overrides_subschedule"}),
 )
