@@ -70,6 +70,8 @@ def figures(found: dict[str, Any]) -> list[Figure]:
         ("start after kill -9 to the first timer, s", one.get("restart_s"), "≤ 3", None),
         ("on call at one instant, 1,250 schedules, ms", found["on_call"]["instant_ms"], "≤ 50", None),
         ("final schedule of one for a year, ms", found["on_call"]["year_ms"], "≤ 20", None),
+        ("the same instant, all by calendar rules, ms", found["on_call"]["rules_instant_ms"], "", None),
+        ("the same year by calendar rules, ms", found["on_call"]["rules_year_ms"], "", None),
         ("coverage of 500 services for 12 weeks, s", found["coverage"]["median_s"], "", None),
     ]
     return lines

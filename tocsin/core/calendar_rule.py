@@ -33,6 +33,9 @@ LAST_YEAR: Final = 9_000
 _REACH: Final = timedelta(hours=25)
 """Further than any clock change moves a time of the wall clock."""
 
+_NO_TWO_CHANGES: Final = timedelta(days=5)
+"""No zone has changed its clocks there and back again so soon: the soonest was Boa Vista in 2000, after a week."""
+
 _DAY: Final = 86_400
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -163,7 +166,7 @@ class _Clock:
 
     def _quickly(self, instant: datetime) -> Around | None:
         """What `around` says, where the shift before and the shift after it say it all; else None."""
-        if self.may_cross or self.put_in:
+        if self.put_in:
             return None
         number = self.starts.number_at(to_wall(instant, self.zone))
         begun, following = self._begin(number), self._begin(number + 1)
@@ -171,8 +174,15 @@ class _Clock:
             return None
         if begun.is_out or following.is_out or not begun.counts or not following.counts:
             return None
+        if self.may_cross and not self._is_even(begun.start, following.start):
+            return None
         end = min(begun.end, following.start)
         return Around(number, begun.start, end) if instant < end else Around(None, end, following.start)
+
+    def _is_even(self, start: datetime, end: datetime) -> bool:
+        """Whether the clocks are known not to change from `start` to `end` or near them."""
+        first, last = (start - _REACH).astimezone(self.zone), (end + _REACH).astimezone(self.zone)
+        return last - first < _NO_TWO_CHANGES and first.utcoffset() == last.utcoffset()
 
     def _before(self, instant: datetime) -> _Begin | None:
         """The last that counts and begins at or before `instant`."""
