@@ -115,3 +115,20 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class Within(Database):
+    """A database all of whose transactions are parts of one that is open already, for rehearsals: its end is theirs."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.engine, self.bell, self.writing = tx.connection.engine, Bell(), None
+        self.url = str(self.engine.url)
+        self._tx = tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        yield self._tx
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        yield self._tx
