@@ -311,6 +311,11 @@ def named_users(model: Model) -> frozenset[str]:
     )
 
 
+def named_in_turn(model: Model) -> tuple[str, ...]:
+    """The users whose turn ever comes, each once, as they stand in the rotations from the first; stand-ins are not of them."""
+    return tuple(dict.fromkeys(user for rotation in model.rotations for shift in rotation.shifts for slot in shift.slots for user in slot))
+
+
 @dataclass(frozen=True, slots=True)
 class _Bounds:
     """How far the answer of an instant reaches; None = no bound known yet."""

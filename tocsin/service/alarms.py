@@ -1,4 +1,4 @@
-"""What a due timer means, by its kind: of an incident, of an alert that is held back, of a service's support hours.
+"""What a due timer means, by its kind: of an incident, of an alert held back, of support hours, of a request to take a shift.
 
 Laws:
 1. What a timer belongs to is locked before the timer is taken, as by everybody who changes it.
@@ -11,26 +11,30 @@ from typing import Final
 from tocsin.base.times import human_duration
 from tocsin.core.events import Agent
 from tocsin.core.incident import Timer
-from tocsin.service import hours
+from tocsin.service import hours, swaps
 from tocsin.service.incidents import Desk
 from tocsin.service.processing import MOST_CANDIDATES, Batch
 from tocsin.store import alerts, pauses, timers
 from tocsin.store.pauses import Pause
 from tocsin.store.timers import Due
 
-_ELSEWHERE: Final = frozenset({pauses.TIMER, *hours.KINDS})
+_ELSEWHERE: Final = frozenset({pauses.TIMER, swaps.EXPIRY, *hours.KINDS})
 
 
 def ring(desk: Desk, wanted: Sequence[Due]) -> None:
     """Take these due timers and let happen what they were set for."""
     desk.fetch({one.subject_id for one in wanted if one.kind not in _ELSEWHERE})
     held = _lock_pauses(desk, [one.subject_id for one in wanted if one.kind == pauses.TIMER])
+    asked = swaps.hold(desk.tx, [one.subject_id for one in wanted if one.kind == swaps.EXPIRY])
     over: list[Pause] = []
     for one in timers.take(desk.tx, wanted):
         if one.kind == pauses.TIMER:
             over += [held[one.subject_id]] if one.subject_id in held else []
         elif one.kind in hours.KINDS:
             hours.fire(desk, one)
+        elif one.kind == swaps.EXPIRY:
+            if one.subject_id in asked:
+                swaps.expire(desk.tx, *asked[one.subject_id], now=desk.now, chance=desk.chance)
         else:
             desk.fire(one.subject_id, Timer(one.kind), one.due_at)
     if over:
