@@ -152,6 +152,8 @@ def _things(api: Api) -> dict[str, str]:
     things["note"] = new(api, f"/incidents/{things['incident']}/notes", "note", content="seen")["id"]
     things["entry"] = api.ask("GET", f"/incidents/{things['incident']}/log_entries").body["log_entries"][0]["id"]
     event = {"routing_key": way["integration_key"], "event_action": "trigger", "dedup_key": "disk", "payload": {"summary": "Disk", "source": "db1", "severity": "critical"}}
+    changed = {"routing_key": way["integration_key"], "payload": {"summary": "Release 7"}}
+    assert api.ask("POST", "/change_events", changed).status == 202
     send(api.house.db, [event], NOW, api.house.chance)
     by_alert = api.ask("GET", "/incidents", query=[("incident_key", "disk")]).body["incidents"][0]["id"]
     things["alerted"] = by_alert
@@ -166,6 +168,13 @@ def _things(api: Api) -> dict[str, str]:
     things["status_rule"] = new(api, f"/users/{ADA.id}/status_update_notification_rules", "status_update_notification_rule", **status_wish)["id"]
     things["default_method"] = new(api, f"/users/{ADA.id}/contact_methods", "contact_method", **method | {"address": "ada@spare.example.org"})["id"]
     things["key"] = new(api, "/api_keys", "api_key", label="of Ada", user_id=ADA.id)["id"]
+    window = {"start_time": "2026-11-24T09:00:00Z", "end_time": "2026-11-24T10:00:00Z", "services": [target]}
+    things["window"] = new(api, "/maintenance_windows", "maintenance_window", **window)["id"]
+    grouped = {"type": "time", "config": {"timeout": 300}, "services": [target]}
+    lonely = new(api, "/services", "service", name="Search", escalation_policy=reference)["id"]
+    things["ungrouped_service"] = lonely
+    things["grouping"] = new(api, "/alert_grouping_settings", "alert_grouping_setting", **grouped)["id"]
+    things["change"] = api.ask("GET", "/change_events", query=[("since", "2026-11-23")]).body["change_events"][0]["id"]
     hook = {
         "type": "webhook_subscription", "events": ["incident.triggered"], "filter": {"type": "account_reference"},
         "delivery_method": {"type": "http_delivery_method", "url": "https://example.org/hook"},
@@ -382,6 +391,32 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "POST /services": Case(MANAGER, body={"service": {"name": "New", "escalation_policy": policy}}),
         "PUT /services/{service}": Case(MANAGER, body={"service": {"name": "Other"}}),
         "DELETE /services/{service}": Case(MANAGER),
+        "GET /maintenance_windows": Case(EVERYBODY),
+        "GET /maintenance_windows/{window}": Case(SEER),
+        "POST /maintenance_windows": Case(
+            RESPONDER,
+            body={"maintenance_window": {"start_time": "2026-11-25T09:00:00Z", "end_time": "2026-11-25T10:00:00Z", "services": [service]}},
+        ),
+        "PUT /maintenance_windows/{window}": Case(RESPONDER, body={"maintenance_window": {"description": "Other"}}),
+        "DELETE /maintenance_windows/{window}": Case(RESPONDER),
+        "GET /alert_grouping_settings": Case(EVERYBODY),
+        "GET /alert_grouping_settings/{grouping}": Case(SEER),
+        "POST /alert_grouping_settings": Case(
+            MANAGER,
+            body={"alert_grouping_setting": {"type": "time", "config": {"timeout": 60}, "services": [{"id": things["ungrouped_service"]}]}},
+        ),
+        "PUT /alert_grouping_settings/{grouping}": Case(MANAGER, body={"alert_grouping_setting": {"name": "Other"}}),
+        "DELETE /alert_grouping_settings/{grouping}": Case(MANAGER),
+        "GET /change_events": Case(EVERYBODY),
+        "GET /change_events/{change}": Case(SEER),
+        "POST /change_events": Case(RESPONDER, body={"routing_key": things["integration_key"], "payload": {"summary": "Release 8"}}),
+        "PUT /change_events/{change}": Case(RESPONDER, body={"change_event": {"summary": "Release 7a"}}),
+        "GET /incidents/{incident}/related_change_events": Case(SEER),
+        "GET /services/{service}/change_events": Case(SEER),
+        "GET /paused_incident_reports/alerts": Case(EVERYBODY),
+        "GET /paused_incident_reports/counts": Case(EVERYBODY),
+        "GET /services/{service}/enablements": Case(SEER),
+        "PUT /services/{service}/enablements/aiops": Case(MANAGER, body={"enablement": {"enabled": False}}),
         "GET /teams": Case(EVERYBODY),
         "GET /teams/{team}": Case(EVERYBODY),
         "POST /teams": Case(MANAGER, EVERYBODY, {"team": {"name": "New"}}),

@@ -140,7 +140,7 @@ ASSIGN_ROLE: Final = "assign_role"
 OPEN_KINDS: Final = frozenset({"user", "team", "priority", "ability", "license", "vendor", "account", "schedule_preview"})
 """Kinds everybody who is known here may read, even without base access: names of colleagues and plain facts."""
 
-RESPONDER_KINDS: Final = frozenset({"incident", "alert", "note", "override", "custom_shift", "swap", "maintenance_window"})
+RESPONDER_KINDS: Final = frozenset({"incident", "alert", "note", "override", "custom_shift", "swap", "maintenance_window", "change_event"})
 """What a Responder may create and change; all else is configuration and takes a Manager."""
 
 ACCOUNT_KINDS: Final = frozenset({"user", "priority", "license", "account"})

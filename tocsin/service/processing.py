@@ -71,6 +71,8 @@ class Batch:
         self._desk = desk
         self._tx = desk.tx
         self._settled: list[Settled] = []
+        self._changes: list[Change] = []
+        self._paused: set[str] = set()  # held back by this batch
         self._ways = services.by_routing_key(self._tx, {row.routing_key for row in rows})
         desk.fetch_services({way.service_id for way in self._ways.values()})
         self._reads = [read for row in rows if (read := self._read(row)) is not None]
@@ -82,8 +84,6 @@ class Batch:
         self._new_early: dict[tuple[str, str], EarlyResolve] = {}
         self._candidates: dict[tuple[str, ...], dict[str, Candidate]] = {}
         self._windows: dict[tuple[str, ...], timedelta] = {}
-        self._changes: list[Change] = []
-        self._paused: set[str] = set()  # held back by this batch
         self._quiet = maintenance.of_services(
             self._tx,
             {way.service_id for way in self._ways.values()},

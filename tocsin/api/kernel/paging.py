@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tocsin.api.kernel.call import Query
 from tocsin.base import json
-from tocsin.base.errors import invalid_arguments
+from tocsin.base.errors import Refusal, invalid_arguments
 
 LIMIT: Final = 25
 """Rows on a page when the request does not say."""
@@ -63,15 +63,20 @@ def cursor(*values: object) -> str:
     return urlsafe_b64encode(json.encode(values)).rstrip(b"=").decode()
 
 
-def read_cursor(query: Query, length: int) -> list[Any] | None:
-    """The sort values in the query's `cursor`, or None without one. Raises 400/2002 when it was not made here."""
-    text = query.one("cursor")
+def read_cursor(query: Query, length: int, *, name: str = "cursor") -> list[Any] | None:
+    """The sort values in the query's cursor `name`, or None without one. Raises 400/2002 when it was not made here."""
+    text = query.one(name)
     if text is None:
         return None
     try:
         values = json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError as error:
-        raise invalid_arguments("cursor is not one that this server gave") from error
+        raise foreign(name) from error
     if not isinstance(values, list) or len(values) != length:
-        raise invalid_arguments("cursor is not one that this server gave")
+        raise foreign(name)
     return values
+
+
+def foreign(name: str) -> Refusal:
+    """400/2002: this cursor was not made here."""
+    return invalid_arguments(f"{name} is not one that this server gave")
