@@ -28,6 +28,11 @@ ROLES = {
     "admin": CY.email, "user": ADA.email, "limited_user": "dee@example.org", "observer": "eli@example.org",
     "restricted_access": "rex@example.org", "read_only_user": "sta@example.org", "read_only_limited_user": "sto@example.org",
 }  # fmt: skip
+MAKERS = {
+    "/schedules/new": {"admin", "user"}, "/schedules/{id}/edit": {"admin", "user"},
+    "/schedules/{id}/override": {"admin", "user", "limited_user"},
+}  # fmt: skip
+"""Pages that are forms and nothing else, and who may fill them in."""
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
 
@@ -71,7 +76,8 @@ def addresses(stage: Stage) -> dict[str, str]:
     stage.receive({"routing_key": "1" * 32, "event_action": "trigger", "dedup_key": "k", "payload": {"summary": "s", "source": "x", "severity": "error"}})
     with stage.db.read() as tx:
         event = tx.scalar(sa.text("SELECT id FROM inbox LIMIT 1"))
-    things = {"incidents": incident.id, "services": "PCHECK1", "events": event, "people": BO.id, "signed": "no.link"}
+        rota = tx.scalar(sa.text("SELECT id FROM schedules WHERE name = 'Payments primary'"))
+    things = {"schedules": rota, "incidents": incident.id, "services": "PCHECK1", "events": event, "people": BO.id, "signed": "no.link"}
     found = {}
     for page in PAGES:
         family = page.path.split("/")[1]
@@ -87,9 +93,11 @@ def test_each_page_is_shown_to_whom_it_is_for(stage: Stage, addresses: dict[str,
             continue
         status = visitor.get(addresses[page.path]).status_code
         is_office = page.path in {"/keys", "/account"}
-        is_thing = page.path.split("/")[1] in {"incidents", "services", "events"} and "{" in page.path
+        is_thing = page.path.split("/")[1] in {"incidents", "services", "events", "schedules"} and "{" in page.path
         if is_office:
             expected = {200} if role == "admin" else {403, 404}
+        elif page.path in MAKERS:
+            expected = {200} if role in MAKERS[page.path] else {403, 404}
         else:
             expected = {404} if is_thing and role == "restricted_access" else {200, 404} if "{policy}" in page.path else {200}
         if status not in expected:

@@ -68,11 +68,11 @@ SHARED_NAMES = {
     "services": "services",
     "users": "people",
     "teams": "teams",
-    "schedules": "on-call",
+    "schedules": "schedules",
     "escalation_policies": "on-call",
 }
 """Paths that PagerDuty's API gives as `html_url`, and where our page for it is; a browser that follows one is sent there."""
-HAS_PAGES = {"incidents", "services", "users"}
+HAS_PAGES = {"incidents", "services", "users", "schedules"}
 """Those of them whose single things have a page each."""
 
 
@@ -110,6 +110,7 @@ def make_templates() -> jinja2.Environment:
     environment.globals.update(icon=found, static=static_address, drawing=drawing, prefix=PREFIX, Markup=Markup)
     environment.filters["pair"] = id_and_name
     environment.filters["twice"] = lambda word: (word, word)
+    environment.filters["user_name_of"] = lambda user_id, names: names(user_id)
     environment.globals["ui"] = environment.get_template("parts.html").module
     return environment
 
