@@ -17,7 +17,7 @@ from dateutil.rrule import DAILY, HOURLY, MONTHLY, WEEKLY, YEARLY
 
 from tocsin.core.wall_rule import Parsed
 
-STEPS_MOST: Final = 1_000_000
+STEPS_MOST: Final = 400_000
 """Days (for hourly rules, hours) looked at for one calendar, times the times of day that its rules name."""
 
 _DATES_BEGIN: Final = datetime(1, 1, 1)  # noqa: DTZ001 - law 1
@@ -54,7 +54,8 @@ def times(rule: Parsed, first: datetime, low: datetime, high: datetime, budget: 
                          rule.numbers.get("BYSECOND", (first.second,))))  # fmt: skip
     begin = first if rule.count is not None else _near(rule, first, low)
     length = max(high - begin, timedelta())
-    budget.spend((length // (_HOUR if rule.frequency == HOURLY else _DAY) + 400) * len(clock))
+    step = _HOUR if rule.frequency == HOURLY else _DAY
+    budget.spend((length // step + (366 if rule.frequency == YEARLY else 31)) * len(clock))
     count = rule.count
     if first >= low and first <= high:
         yield first
