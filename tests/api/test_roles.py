@@ -145,10 +145,16 @@ def _things(api: Api) -> dict[str, str]:
     wish = {"start": "2026-11-24T09:00:00Z", "end": "2026-11-24T10:00:00Z", "user": {"id": BO.id, "type": "user_reference"}}
     things["override"] = new(api, f"/schedules/{things['schedule']}/overrides", "override", **wish)["id"]
     things |= _shift_based(api, ada["id"])
+    everybody = [ADA.id, CY.id, *(one.id for one in CAST.values())]
+    rota = layer | {"users": [{"user": {"id": id_, "type": "user_reference"}} for id_ in everybody]}
+    things["rota"] = new(api, "/schedules", "schedule", name="Everybody in turn", time_zone="UTC", schedule_layers=[rota])["id"]
+    cover = {"start": "2026-11-23T20:00:00Z", "end": "2026-11-23T22:00:00Z", "asker": ada}
+    things["swap"] = new(api, f"/api/v1/schedules/{things['rota']}/swaps", "swap", **cover)["id"]
     things["priority"] = new(api, "/priorities", "priority", name="P0")["id"]
     target = {"id": service["id"], "type": "service_reference"}
     for name in ("incident", "other_incident"):
         things[name] = new(api, "/incidents", "incident", type="incident", title=name, service=target)["id"]
+    _respond(api, things)
     things["note"] = new(api, f"/incidents/{things['incident']}/notes", "note", content="seen")["id"]
     things["entry"] = api.ask("GET", f"/incidents/{things['incident']}/log_entries").body["log_entries"][0]["id"]
     event = {"routing_key": way["integration_key"], "event_action": "trigger", "dedup_key": "disk", "payload": {"summary": "Disk", "source": "db1", "severity": "critical"}}
@@ -200,6 +206,22 @@ def _shift_based(api: Api, user_id: str) -> dict[str, str]:
     return {"shifts": one, "rotation": rotation, "event": event, "custom_shift": made["custom_shifts"], "stand_in": made["overrides"]}
 
 
+def _respond(api: Api, things: dict[str, str]) -> None:
+    """A type with a field and options, and everybody who may act on an incident asked to help with it."""
+    type_ = new(api, "/incidents/types", "incident_type", name="security", display_name="Security", parent_type="incident_default")
+    things["type"] = type_["id"]
+    options = [{"data": {"data_type": "string", "value": word}} for word in ("staging", "production")]
+    wish = {"name": "place", "display_name": "Place", "data_type": "string", "field_type": "single_value_fixed", "field_options": options}
+    field = new(api, f"/incidents/types/{type_['id']}/custom_fields", "field", **wish)
+    things |= {"field": field["id"], "option": field["field_options"][0]["id"]}
+    base = new(api, "/incidents/custom_fields", "field", **(wish | {"name": "zone", "display_name": "Zone"}))
+    things |= {"base_field": base["id"], "base_option": base["field_options"][0]["id"]}
+    able = [one.id for one in (ADA, BO, CY, OUTSIDER, *CAST.values()) if BASE_ROLES[one.role] >= Level.RESPONDER]
+    targets = [{"responder_request_target": {"id": id_, "type": "user_reference"}} for id_ in able]
+    body = {"requester_id": CY.id, "message": "Help", "responder_request_targets": targets}
+    assert api.ask("POST", f"/incidents/{things['incident']}/responder_requests", body).status == 200
+
+
 def _event(user_id: str) -> dict[str, Any]:
     return {
         "name": "Daily", "start_time": {"date_time": "2026-11-24T09:00:00Z", "time_zone": "UTC"},
@@ -243,6 +265,23 @@ class Case:
     least: Level
     seen_from: Level = SEER
     body: Any = None
+
+
+def _field_cases(at: str, field: str, option: str) -> dict[str, Case]:
+    """The operations on fields and options, which are the same below either address."""
+    data = {"data": {"data_type": "string", "value": "lab"}}
+    new_field = {"name": "cost", "display_name": "Cost", "data_type": "float", "field_type": "single_value", "default_value": 1.5}
+    return {
+        f"GET {at}": Case(SEER),
+        f"GET {at}/{field}": Case(SEER),
+        f"GET {at}/{field}/field_options": Case(SEER),
+        f"POST {at}": Case(MANAGER, body={"field": new_field}),
+        f"PUT {at}/{field}": Case(MANAGER, body={"field": {"display_name": "Spot", "default_value": "staging"}}),
+        f"DELETE {at}/{field}": Case(MANAGER),
+        f"POST {at}/{field}/field_options": Case(MANAGER, body={"field_option": data}),
+        f"PUT {at}/{field}/field_options/{option}": Case(MANAGER, body={"field_option": data}),
+        f"DELETE {at}/{field}/field_options/{option}": Case(MANAGER),
+    }
 
 
 def _bodies(things: dict[str, str]) -> dict[str, Case]:
@@ -307,6 +346,30 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "PUT /incidents/{incident}/merge": Case(
             RESPONDER, body={"source_incidents": [{"id": things["other_incident"], "type": "incident_reference"}]}
         ),
+        "GET /incidents/{incident}/custom_fields/values": Case(SEER),
+        "PUT /incidents/{incident}/custom_fields/values": Case(RESPONDER, body={"custom_fields": [{"name": "zone", "value": "staging"}]}),
+        "POST /incidents/{incident}/responder_requests": Case(
+            RESPONDER, body={"requester_id": CY.id, "message": "Help", "responder_request_targets": [{"responder_request_target": bo}]}
+        ),
+        "PUT /incidents/{incident}/responder_requests/cancel": Case(
+            RESPONDER, body={"requester_id": CY.id, "responder_request_targets": [bo]}
+        ),
+        "PUT /api/v1/incidents/{incident}/responder_reply": Case(RESPONDER, body={"reply": "join"}),
+        "POST /incidents/{incident}/status_updates": Case(RESPONDER, body={"message": "On it", "subject": "On it", "html_message": "<p>On it</p>"}),
+        "GET /incidents/{incident}/status_updates/subscribers": Case(SEER),
+        "POST /incidents/{incident}/status_updates/subscribers": Case(SEER, body={"subscribers": [{"subscriber_id": BO.id, "subscriber_type": "user"}]}),
+        "POST /incidents/{incident}/status_updates/unsubscribe": Case(SEER, body={"subscribers": [{"subscriber_id": BO.id, "subscriber_type": "user"}]}),
+        "GET /incidents/{incident}/past_incidents": Case(SEER),
+        "GET /incidents/{incident}/related_incidents": Case(SEER),
+        "GET /incidents/{incident}/outlier_incident": Case(SEER),
+        "PUT /log_entries/{entry}/channel": Case(RESPONDER, body={"channel": {"type": "web_trigger", "details": "Other"}}),
+        "GET /incidents/types": Case(SEER),
+        "GET /incidents/types/{type}": Case(SEER),
+        "POST /incidents/types": Case(MANAGER, body={"incident_type": {"name": "fraud", "display_name": "Fraud", "parent_type": "security"}}),
+        "PUT /incidents/types/{type}": Case(MANAGER, body={"incident_type": {"display_name": "Safety", "enabled": False, "description": "x"}}),
+        **_field_cases("/incidents/types/{type}/custom_fields", "{field}", "{option}"),
+        "GET /incidents/types/{type}/custom_fields/{field}/field_options/{option}": Case(SEER),
+        **_field_cases("/incidents/custom_fields", "{base_field}", "{base_option}"),
         "GET /services/{service}/integrations/{integration}": Case(SEER),
         "POST /services/{service}/integrations": Case(MANAGER, body={"integration": {"type": "events_api_v2_inbound_integration"}}),
         "PUT /services/{service}/integrations/{integration}": Case(MANAGER, body={"integration": {"name": "Other"}}),
@@ -386,6 +449,12 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "DELETE /v3/schedules/{shifts}/overrides/{stand_in}": Case(RESPONDER),
         "POST /api/v1/schedules/{schedule}/regenerate_private_url_key": Case(MANAGER),
         "POST /users/PADA001/regenerate_private_url_key": Case(ADMIN, EVERYBODY),
+        "GET /api/v1/schedules/{rota}/swaps": Case(SEER),
+        "POST /api/v1/schedules/{rota}/swaps": Case(MANAGER, body={"swap": {"start": "2026-11-23T23:00:00Z", "end": "2026-11-23T23:30:00Z", "asker": ada, "user": bo}}),
+        "GET /api/v1/schedules/{rota}/swaps/{swap}": Case(SEER),
+        "POST /api/v1/schedules/{rota}/swaps/{swap}/accept": Case(RESPONDER),
+        "POST /api/v1/schedules/{rota}/swaps/{swap}/decline": Case(RESPONDER),
+        "POST /api/v1/schedules/{rota}/swaps/{swap}/withdraw": Case(MANAGER),
         "GET /services": Case(EVERYBODY),
         "GET /services/{service}": Case(SEER),
         "POST /services": Case(MANAGER, body={"service": {"name": "New", "escalation_policy": policy}}),

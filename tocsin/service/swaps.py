@@ -254,6 +254,8 @@ def expire(tx: Tx, row: sa.Row[Any], swap: Swap, *, now: datetime, chance: Rando
 
 def find(tx: Tx, actor: Actor, swap_id: str, *, schedule_id: str | None = None) -> Swap:
     """A request on a schedule that the actor may see. Raises 404."""
+    if schedule_id is not None:  # first: who may not see the schedule learns nothing of what there is on it
+        access.find(tx, actor, "schedule", schedule, schedule_id)
     swap = store.load(tx, swap_id)
     if swap is None or schedule_id not in {None, swap.schedule_id}:
         raise not_found("Swap")

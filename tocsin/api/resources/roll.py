@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.api.kernel.spec import Declared
-from tocsin.api.own import account, api_keys, calendars, contact_tests, coverage, dry_runs, explain, responder_reply, swaps
+from tocsin.api.own import (
+    account,
+    api_keys,
+    calendars,
+    contact_tests,
+    coverage,
+    dry_runs,
+    explain,
+    responder_reply,
+    swaps,
+)
 from tocsin.api.resources import (
     abilities,
     alert_grouping_settings,
