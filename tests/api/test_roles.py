@@ -143,6 +143,10 @@ def _things(api: Api) -> dict[str, str]:
     }  # fmt: skip
     things["schedule"] = new(api, "/schedules", "schedule", name="First line", time_zone="UTC", schedule_layers=[layer])["id"]
     wish = {"start": "2026-11-24T09:00:00Z", "end": "2026-11-24T10:00:00Z", "user": {"id": BO.id, "type": "user_reference"}}
+    followed = new(api, "/schedules", "schedule", name="By a calendar", time_zone="UTC", schedule_layers=[])
+    things["followed"] = followed["id"]
+    put = api.ask("PUT", f"/api/v1/schedules/{followed['id']}/followed_calendar", FOLLOWED, ours=True)
+    assert put.status == 200, put.body
     things["override"] = new(api, f"/schedules/{things['schedule']}/overrides", "override", **wish)["id"]
     things |= _shift_based(api, ada["id"])
     everybody = [ADA.id, CY.id, *(one.id for one in CAST.values())]
@@ -252,6 +256,11 @@ def _key(api: Api, tx: Tx, **more: Any) -> str:
 EVERYBODY, SEER, RESPONDER, MANAGER, ADMIN = Level.NONE, Level.OBSERVER, Level.RESPONDER, Level.MANAGER, Level.ADMIN
 
 REF = {"type": "user_reference"}
+FOLLOWED = {
+    "followed_calendar": {
+        "file": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Ada\nDTSTART:20261201T090000Z\nDURATION:PT8H\nEND:VEVENT\nEND:VCALENDAR\n"
+    }
+}
 HOOK = {
     "type": "webhook_subscription", "events": ["incident.triggered"], "filter": {"type": "account_reference"},
     "delivery_method": {"type": "http_delivery_method", "url": "https://example.org/other"},
@@ -448,6 +457,10 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "PUT /v3/schedules/{shifts}/overrides/{stand_in}": Case(RESPONDER, body={"override": _stand_in(ADA.id, things["rotation"])}),
         "DELETE /v3/schedules/{shifts}/overrides/{stand_in}": Case(RESPONDER),
         "POST /api/v1/schedules/{schedule}/regenerate_private_url_key": Case(MANAGER),
+        "GET /api/v1/schedules/{followed}/followed_calendar": Case(SEER),
+        "PUT /api/v1/schedules/{schedule}/followed_calendar": Case(MANAGER, body=FOLLOWED),
+        "DELETE /api/v1/schedules/{followed}/followed_calendar": Case(MANAGER),
+        "POST /api/v1/schedules/{schedule}/followed_calendar/preview": Case(MANAGER, body=FOLLOWED),
         "POST /users/PADA001/regenerate_private_url_key": Case(ADMIN, EVERYBODY),
         "GET /api/v1/schedules/{rota}/swaps": Case(SEER),
         "POST /api/v1/schedules/{rota}/swaps": Case(MANAGER, body={"swap": {"start": "2026-11-23T23:00:00Z", "end": "2026-11-23T23:30:00Z", "asker": ada, "user": bo}}),

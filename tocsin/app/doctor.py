@@ -27,8 +27,10 @@ from tocsin.app import rota, tls, wire
 from tocsin.app.premises import KEY_FILE, Premises
 from tocsin.app.settings import Address
 from tocsin.core.permission import STAKEHOLDERS
+from tocsin.service import followed_calendars as service_calendars
 from tocsin.service import vitals
 from tocsin.store import account, dialect
+from tocsin.store import policies as policy_rows
 from tocsin.store.tables import engine, people, services
 
 SPACE_NEEDED: Final = 1 << 30
@@ -271,6 +273,25 @@ def policies(premises: Premises) -> Iterator[Finding]:
         yield Finding("escalation policies", Level.WELL, f"each of {len(used)} services reaches somebody now")
 
 
+def followed_calendars(premises: Premises) -> Iterator[Finding]:
+    """A calendar that cannot be read any more goes on with its last good copy; one that never was leaves the schedule as it was."""
+    with premises.db.read() as tx:
+        states = service_calendars.states(tx, premises.clock())
+        names = policy_rows.schedule_names(tx, {one.schedule_id for one in states})
+    for one in states:
+        name = f"calendar of {names.get(one.schedule_id, one.schedule_id)}"
+        if one.is_stale:
+            since = f"the copy of {one.copied_at:%Y-%m-%d %H:%M} UTC is used" if one.copied_at else "there has never been a good copy"
+            why = one.last_error or "it has not been looked at: is `tocsin serve` running?"
+            yield Finding(name, Level.CARE if one.copied_at else Level.BAD, f"{why}; {since}", "mend what is at that address, or follow another one")
+        elif one.complaint_count:
+            first = one.complaints[0]
+            seen = f"{one.complaint_count} things are not understood; the first, '{first.summary}': {first.words}"
+            yield Finding(name, Level.CARE, seen, "mend the events, or add the people they name")
+        else:
+            yield Finding(name, Level.WELL, f"{one.shift_count} shifts ahead")
+
+
 def backlog(premises: Premises) -> Iterator[Finding]:
     complaints = vitals.take(premises.db, premises.clock()).complaints
     for words in complaints:
@@ -280,7 +301,8 @@ def backlog(premises: Premises) -> Iterator[Finding]:
 
 
 LOOKS: Final[Sequence[Look]] = (
-    data_folder, master_key, database, clock, addresses, certificates, mail, sms_and_voice, last_resort, contact_methods, policies, backlog,
+    data_folder, master_key, database, clock, addresses, certificates, mail, sms_and_voice, last_resort, contact_methods, policies, followed_calendars,
+    backlog,
 )  # fmt: skip
 
 

@@ -57,6 +57,13 @@ def whole(raw: str) -> int:
     return int(raw)
 
 
+def minutes(raw: str) -> int:
+    found = whole(raw)
+    if not 1 <= found <= 1440:
+        raise ValueError("must be a whole number of minutes, 1 to 1440")
+    return found
+
+
 def yes_or_no(raw: str) -> bool:
     known = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
     if raw.lower() not in known:
@@ -185,6 +192,7 @@ class Settings:
         "Private networks that webhooks and channels may call: `yes` for all, or networks like `10.0.0.0/8`, separated by "
         "commas. Otherwise an address inside your network is refused, so that nobody can use Tocsin to reach it.",
     )  # fmt: skip
+    calendar_minutes: int = setting(minutes, 15, "How often, in minutes, the calendars that schedules follow are looked at.")
     journal_days: int = setting(whole, 90, "How many days accepted events stay in the journal.")
     incident_days: int = setting(whole, 0, "After how many days resolved incidents are deleted; 0 keeps them for ever.")
     log_level: str = setting(one_of("debug", "info", "warning", "error"), "info", "What is logged.")

@@ -33,6 +33,7 @@ from tocsin.app import http, tls
 from tocsin.app.premises import NotReady, Premises
 from tocsin.app.settings import Address, Settings
 from tocsin.channels.spec import Smtp, Twilio
+from tocsin.engine.calendars import calendars_pass, outside
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.engine.follow import follow_pass
 from tocsin.engine.handoffs import handoffs_pass
@@ -41,6 +42,7 @@ from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
 from tocsin.engine.timers import timers_pass
 from tocsin.engine.webhooks import Postman
+from tocsin.service.followed_calendars import BELL
 from tocsin.service.ingest import Ingest
 from tocsin.web import app as web
 from tocsin.web.pages import roll
@@ -67,6 +69,7 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
     db, chance, told = premises.db, premises.dice, premises.settings
     node = told.node_name
+    fetch = outside(told.allow_private)
     keep = Keep(timedelta(days=told.journal_days), timedelta(days=told.incident_days) if told.incident_days else None)
 
     def ingest(now: datetime) -> bool:
@@ -84,11 +87,16 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     def housekeeping(now: datetime) -> bool:
         return housekeeping_pass(db, now, node=node, keep=keep)
 
+    def calendars(now: datetime) -> bool:
+        every = timedelta(minutes=told.calendar_minutes)
+        return calendars_pass(db, now, node=node, chance=chance, seals=premises.seals, fetch=fetch, every=every)
+
     return [
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
         Pass("follow", follow, timedelta(milliseconds=500), ("events",), pause=timedelta(milliseconds=100)),
         Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
+        Pass("calendars", calendars, timedelta(seconds=15), (BELL,)),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 
@@ -97,7 +105,8 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
     """Everything but events, as one ASGI application: what machines ask of our health, the pages, and the API."""
     db, seals, clock, chance = premises.db, premises.seals, premises.clock, premises.chance
     base_url = premises.settings.public_url
-    api = edge.make_app(make_table(), House(db=db, seals=seals, chance=chance, base_url=base_url), clock)
+    house = House(db=db, seals=seals, chance=chance, base_url=base_url, allowed_networks=premises.settings.allow_private)
+    api = edge.make_app(make_table(), house, clock)
     pages = web.make_app(db, seals, WebSettings(base_url=base_url), clock=clock, chance=chance)
     health = make_health(premises, failing)
     calls = callbacks.Callbacks(public_url=base_url, twilio=delivery(premises.settings).twilio)

@@ -82,7 +82,7 @@ class Preview:
 
 def follow_address(tx: Tx, deed: Deed, seals: Seals, schedule_id: str, address: str) -> None:
     """Let the schedule follow the calendar at this address, as soon as it has been read once. Raises 400, 404."""
-    address, host = _checked(address)
+    address, host = checked_address(address)
     row, known = _found(tx, schedule_id)
     columns = _beginning(tx, deed, schedule_id, known) | {
         "sealed_address": seals.seal(address), "host": host, "etag": None, "last_modified": None, "due_at": deed.now, "last_error": None,
@@ -153,7 +153,7 @@ def _beginning(tx: Tx, deed: Deed, schedule_id: str, known: Row | None) -> dict[
     }  # fmt: skip
 
 
-def _checked(address: str) -> tuple[str, str]:
+def checked_address(address: str) -> tuple[str, str]:
     """The address and what may be shown of it. Raises 400."""
     address = address.strip()
     try:

@@ -114,6 +114,7 @@ class House:
 
     base_url  the address people and clients are told, without a last slash: what `html_url` begins with
     asked_at  the address this request was sent to, as `asked_at` finds it: what `self` begins with
+    allowed_networks  private networks that may be called on somebody's behalf (channels/http.py)
     """
 
     db: Database
@@ -121,6 +122,7 @@ class House:
     chance: Random
     base_url: str
     asked_at: str | None = None
+    allowed_networks: tuple[str, ...] = ()
 
     @property
     def api_url(self) -> str:

@@ -12,6 +12,7 @@ from tocsin.api.own import (
     coverage,
     dry_runs,
     explain,
+    followed_calendars,
     responder_reply,
     swaps,
 )
@@ -70,6 +71,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *escalation_policies.DECLARED,
     *explain.DECLARED,
     *handoff_notification_rules.DECLARED,
+    *followed_calendars.DECLARED,
     *incident_alerts.DECLARED,
     *incident_notes.DECLARED,
     *incident_types.DECLARED,
