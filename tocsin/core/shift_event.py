@@ -31,6 +31,7 @@ LINE_LONGEST: Final = 2000
 DATES_MOST: Final = 500
 """Exception and additional dates of one event."""
 SHIFT_LONGEST: Final = timedelta(days=366)
+SHIFT_SHORTEST: Final = timedelta(minutes=1)
 OFTEN_MOST: Final = 28 * 24
 OFTEN_WITHIN: Final = timedelta(days=28)
 """So many shifts may begin in the first four weeks of an event: one an hour."""

@@ -24,6 +24,7 @@ from tocsin.core.shift_event import (
     MEMBERS_MOST,
     NAME_MOST,
     SHIFT_LONGEST,
+    SHIFT_SHORTEST,
     SHIFTS_PER_MEMBER_MOST,
     ShiftEvent,
     State,
@@ -307,6 +308,8 @@ def _whole_event(tx: Tx, deed: Deed, old: ShiftEvent | None, asked: AskedEvent, 
     made = _merged(old or _blank(ids.part_id(deed.chance), asked), asked, now)
     if made.end.at <= made.start.at:
         errors["event.end_time"] = [MUST_END_LATER]
+    elif not SHIFT_SHORTEST <= made.end.at - made.start.at <= SHIFT_LONGEST:
+        errors["event.end_time"] = [f"a shift lasts between a minute and {SHIFT_LONGEST.days} days"]
     if made.until is not None and made.until <= made.since:
         errors["event.effective_until"] = ["must be after effective_since (which is now, if it was in the past)"]
     if not errors:

@@ -57,7 +57,7 @@ class ScheduleWrite(msgspec.Struct):
 
     name: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
-    time_zone: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType = UNSET
     teams: list[Reference] | UnsetType | None = UNSET
     rotations: Any = UNSET
     escalation_policies: Any = UNSET
@@ -348,7 +348,7 @@ def create(call: Call) -> Body:
     access.allow(call.actor, permission.CREATE, Thing("schedule"))
     body = read(call, ScheduleWrite, "schedule")
     columns = {"name": None} | _columns(call, body)
-    zone = body.time_zone if isinstance(body.time_zone, str) else None
+    zone = None if body.time_zone is UNSET else body.time_zone
     return _again(call, service.create(call.tx, call.deed, time_zone=zone, **columns))
 
 
@@ -357,7 +357,7 @@ def update(call: Call) -> Body:
     """Change what was sent."""
     row = found(call, permission.UPDATE)
     body = read(call, ScheduleWrite, "schedule")
-    zone = body.time_zone if isinstance(body.time_zone, str) else None
+    zone = None if body.time_zone is UNSET else body.time_zone
     service.change(call.tx, call.deed, row.id, _columns(call, body), time_zone=zone)
     return _again(call, row.id)
 
