@@ -24,12 +24,14 @@ def event(action: str = "trigger", key: str = "disk", *, routing_key: str = KEY,
     return {"routing_key": routing_key, "event_action": action, "dedup_key": key, "payload": payload}
 
 
-def accept(db: Database, sent: list[dict[str, Any]], now: datetime, chance: Random) -> list[str]:
+def accept(
+    db: Database, sent: list[dict[str, Any]], now: datetime, chance: Random, *, reader_name: str = "events_v2"
+) -> list[str]:
     """Put these events into the inbox; returns their ids there."""
-    reader = reader_named("events_v2")
+    reader = reader_named(reader_name)
     assert reader is not None
     batch = [
-        (one.routing_key, "events_v2", one.action, one.dedup_key, one.summary, one.raw)
+        (one.routing_key, reader_name, one.action, one.dedup_key, one.summary, one.raw)
         for body in sent
         for one in reader.check(Payload(json.encode(body)))
     ]
