@@ -111,7 +111,7 @@ def stop(tx: Tx, deed: Deed, schedule_id: str) -> None:
     loaded = store_schedules.load(tx, schedule_id)
     if known is None or loaded is None:
         raise not_found("Followed Calendar")
-    before = replace(msgspec.convert(known.model_before, Model), time_zone=row.time_zone)
+    before = replace(store.model_before(tx, schedule_id), time_zone=row.time_zone)
     if loaded.schedule.model != before:
         store_schedules.save_version(tx, loaded.schedule, before, deed.now)
     store.drop(tx, schedule_id)

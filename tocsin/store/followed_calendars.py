@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tocsin.core.schedule import Model
+from tocsin.store import schedules
 from tocsin.store.db import Row, Tx
 from tocsin.store.tables.calendars import followed_calendar
 from tocsin.store.tables.people import user
@@ -21,6 +23,12 @@ def find(tx: Tx, schedule_id: str) -> Row | None:
 def is_followed(tx: Tx, schedule_id: str) -> bool:
     """Whether this schedule follows a calendar."""
     return tx.one(sa.select(_row.schedule_id).where(_row.schedule_id == schedule_id)) is not None
+
+
+def model_before(tx: Tx, schedule_id: str) -> Model:
+    """What this schedule said before it followed."""
+    text = sa.type_coerce(_row.model_before, sa.Text)
+    return schedules.read_model(str(tx.scalar(sa.select(text).where(_row.schedule_id == schedule_id))))
 
 
 def save(tx: Tx, schedule_id: str, columns: dict[str, Any]) -> None:
