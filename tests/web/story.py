@@ -53,10 +53,10 @@ def tell(stage: Stage) -> dict[str, str]:
     with stage.db.read() as tx:
         newest = browsing.list_incidents(tx, Actor(kind="user", id=CY.id, name=CY.name, role="admin"), Wanted(words="Card payments fail in Lyon")).incidents[0]
         event = story.arrivals(tx, newest.id)[0]
-    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
+    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", "policies": "/app/policies", "policy": "/app/policies/PPOL001?at=2026-11-24T03:00", "policy-edit": "/app/policies/PPOL002/edit", "policy-new": "/app/policies/new", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
 
 
 PAGES = (
-    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "coverage", "services",
+    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "coverage", "policies", "policy", "policy-edit", "policy-new", "services",
     "service", "events", "event", "me", "me-add", "people", "person", "teams", "keys", "account", "act",
 )  # fmt: skip

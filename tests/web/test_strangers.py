@@ -77,7 +77,7 @@ def addresses(stage: Stage) -> dict[str, str]:
     with stage.db.read() as tx:
         event = tx.scalar(sa.text("SELECT id FROM inbox LIMIT 1"))
         rota = tx.scalar(sa.text("SELECT id FROM schedules WHERE name = 'Payments primary'"))
-    things = {"schedules": rota, "incidents": incident.id, "services": "PCHECK1", "events": event, "people": BO.id, "signed": "no.link"}
+    things = {"schedules": rota, "incidents": incident.id, "services": "PCHECK1", "events": event, "people": BO.id, "policies": "PPOL001", "signed": "no.link"}
     found = {}
     for page in PAGES:
         family = page.path.split("/")[1]
@@ -94,7 +94,12 @@ def test_each_page_is_shown_to_whom_it_is_for(stage: Stage, addresses: dict[str,
         status = visitor.get(addresses[page.path]).status_code
         is_office = page.path in {"/keys", "/account"}
         is_thing = page.path.split("/")[1] in {"incidents", "services", "events", "schedules"} and "{" in page.path
-        if is_office:
+        is_policy = page.path.startswith("/policies/")
+        if page.path in {"/policies/new", "/policies/{id}/edit"}:
+            expected = {200} if role in {"admin", "user"} else {403, 404}
+        elif is_policy:
+            expected = {404} if role == "restricted_access" else {200}
+        elif is_office:
             expected = {200} if role == "admin" else {403, 404}
         elif page.path in MAKERS:
             expected = {200} if role in MAKERS[page.path] else {403, 404}
@@ -141,7 +146,8 @@ def test_who_may_not_change_things_cannot_by_posting_either(stage: Stage, addres
         ("/app/services/PCHECK1", {"do": "disable"}), ("/app/people", {"name": "X", "email": "x@example.org", "role": "user"}),
         (f"/app/people/{BO.id}", {"do": "role", "role": "admin"}), (f"/app/people/{BO.id}", {"do": "link"}),
         (f"/app/people/{BO.id}", {"do": "delete"}), ("/app/teams", {"do": "create", "name": "X"}),
-        ("/app/teams", {"do": "delete", "team": "PTEAM01"}), ("/app/keys", {"label": "X", "days": ""}), ("/app/account", {"do": "save", "name": "X"}),
+        ("/app/teams", {"do": "delete", "team": "PTEAM01"}), ("/app/keys", {"label": "X", "days": ""}),
+        ("/app/policies/PPOL001", {"do": "delete"}), ("/app/policies/PPOL001/edit", {"do": "sure", "name": "X"}), ("/app/policies/new", {"do": "look", "name": "X"}), ("/app/account", {"do": "save", "name": "X"}),
     ]  # fmt: skip
     if role != "limited_user":
         tried += [(addresses["/incidents/{id}"], {"do": "acknowledge"}), ("/app/incidents", {"do": f"resolve {addresses['/incidents/{id}'].rpartition('/')[2]}"})]

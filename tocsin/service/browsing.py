@@ -23,6 +23,7 @@ from tocsin.store.db import Tx
 from tocsin.store.tables import engine as engine_tables
 from tocsin.store.tables import incidents as incident_tables
 from tocsin.store.tables import people as people_tables
+from tocsin.store.tables import schedules as schedule_tables
 from tocsin.store.tables import services as service_tables
 
 PAGE_LENGTH = 50
@@ -164,6 +165,11 @@ def teams(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
 def users(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
     """The people, by name."""
     return _listed(tx, actor, "user", people_tables.user)
+
+
+def schedules(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:
+    """The schedules the viewer may see, by name."""
+    return _listed(tx, actor, "schedule", schedule_tables.schedule)
 
 
 def policies(tx: Tx, actor: Actor) -> Sequence[sa.Row[Any]]:

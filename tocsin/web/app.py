@@ -69,10 +69,10 @@ SHARED_NAMES = {
     "users": "people",
     "teams": "teams",
     "schedules": "schedules",
-    "escalation_policies": "on-call",
+    "escalation_policies": "policies",
 }
 """Paths that PagerDuty's API gives as `html_url`, and where our page for it is; a browser that follows one is sent there."""
-HAS_PAGES = {"incidents", "services", "users", "schedules"}
+HAS_PAGES = {"incidents", "services", "users", "schedules", "escalation_policies"}
 """Those of them whose single things have a page each."""
 
 

@@ -10,12 +10,14 @@ from tocsin.web.pages import (
     office,
     on_call,
     people,
+    policies,
     schedule_editor,
     schedule_override,
     schedules,
     services,
+    shifts,
     sign_in,
 )
 from tocsin.web.visit import Page
 
-PAGES: tuple[Page, ...] = (*sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *services.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *office.PAGES)
+PAGES: tuple[Page, ...] = (*sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *services.PAGES, *shifts.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *policies.PAGES, *office.PAGES)
