@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from tocsin.base.times import from_wall, to_wall
+from tocsin.base.times import from_wall, human_duration, to_wall, zone_named
+from tocsin.core.calendar_rule import Rule
 from tocsin.core.rotation import DAY, WEEK, RecurringShift, Restriction, Turns, holders_of_turn, turn_at
 
 UNITS: Final = {"weeks": WEEK, "days": DAY, "hours": 3600, "minutes": 60, "seconds": 1}
@@ -79,6 +80,8 @@ def place_of_turn(shift: RecurringShift, order: Sequence[str], moment: datetime,
                 for user_id in holders_of_turn(shift, number + ahead, zone):
                     if user_id in order:
                         return list(order).index(user_id)
+        case Rule():  # its shifts are given out by the calendar, not by an anchor
+            pass
     return 0
 
 
@@ -139,7 +142,7 @@ def rhythm_words(rhythm: Rhythm) -> str:
 
 def shift_words(shift: RecurringShift, zone: tzinfo) -> str:
     """How a shift recurs, in words."""
-    if len(shift.slots) == 1:
+    if len(shift.slots) == 1 and isinstance(shift.recurrence, Turns):
         return "always the same"
     match shift.recurrence:
         case Turns() as turns if turns.unit == "months":
@@ -148,7 +151,39 @@ def shift_words(shift: RecurringShift, zone: tzinfo) -> str:
             return f"every {length}, handing over on day {wall.day} (or the last of a shorter month) at {clock_words(_into_day(wall))}"
         case Turns() as turns:
             return rhythm_words(rhythm_of(turns.every, turns.anchor, zone))
-    return "by a rule of the calendar"
+        case Rule() as rule:
+            return rule_words(rule)
+
+
+def rule_words(rule: Rule) -> str:
+    """A rule of the calendar in words: `every week on Monday to Friday 09:00–17:00 (Europe/Paris)`; what has no words is quoted."""
+    own = zone_named(rule.time_zone)
+    wall = to_wall(rule.first, own)
+    said = dict(part.split("=", 1) for part in rule.rule.upper().split(";") if "=" in part)
+    every = int(said.pop("INTERVAL", "1"))
+    unit = _FREQUENCIES.get(said.pop("FREQ", ""), "")
+    days = said.pop("BYDAY", "")
+    said.pop("WKST", None)
+    until, count = said.pop("UNTIL", ""), said.pop("COUNT", "")
+    numbers = [_DAY_CODES[code] for code in days.split(",") if code in _DAY_CODES]
+    is_plain = unit and not said and len(numbers) == len([code for code in days.split(",") if code])
+    if not is_plain or unit == "month":
+        return f"by the calendar rule {rule.rule}, from {clock_words(_into_day(wall))} for {human_duration(timedelta(seconds=rule.seconds))} ({rule.time_zone})"
+    if unit == "week" and not numbers:
+        numbers = [wall.isoweekday()]
+    weekdays = days_words(numbers) if numbers else ""
+    when = hours_words(Hours(EVERY_DAY, _into_day(wall), rule.seconds)).removeprefix("every day").strip(", ")
+    often = f"every {unit}" if every == 1 else f"every {every} {unit}s"
+    if weekdays == "every day" and every == 1:
+        often, weekdays = "every day", ""
+    end = f", {count} times" if count else f", until {until[:4]}-{until[4:6]}-{until[6:8]}" if until else ""
+    changed = f", {len(rule.except_at)} left out" if rule.except_at else ""
+    added = f", {len(rule.added_at)} added" if rule.added_at else ""
+    return f"{often}{' on ' + weekdays if weekdays else ''} {when}{end}{changed}{added} ({rule.time_zone})"
+
+
+_FREQUENCIES: Final = {"HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month"}
+_DAY_CODES: Final = {"MO": 1, "TU": 2, "WE": 3, "TH": 4, "FR": 5, "SA": 6, "SU": 7}
 
 
 def _into_day(wall: datetime) -> int:

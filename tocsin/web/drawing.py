@@ -324,7 +324,7 @@ def _rota_block(one: Block, x: "_Scale", y: float, height: float, pattern: str) 
             parts.append(Markup('<text class="under" x="{:.1f}" y="{:.1f}">{}</text>').format(start + 8, baseline + 14, under))
     words = Markup("").join(parts)
     if one.href and width >= LINK_LEAST:
-        return Markup('<a class="b-{}" href="{}" data-pop aria-label="{}" tabindex="-1">{}<title>{}</title></a>').format(one.kind, one.href, one.says, words, one.says)
+        return Markup('<a class="b-{}" href="{}" data-pop tabindex="-1">{}<title>{}</title></a>').format(one.kind, one.href, words, one.says)
     return Markup('<g class="b-{}">{}<title>{}</title></g>').format(one.kind, words, one.says)
 
 

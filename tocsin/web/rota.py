@@ -5,7 +5,7 @@ Laws:
 2. A picture's link does what the link in the list beside it does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -113,6 +113,21 @@ def zone_asked(visit: Visit, word: str, own_zone: str) -> tuple[ZoneInfo, str]:
     return visit.zone, ""
 
 
+def at_asked(visit: Visit, own_zone: str) -> tuple[datetime | None, str, str]:
+    """The instant that "who is on call at" asks for, the word of its zone, and what is wrong with it."""
+    text = visit.asked("at").strip()
+    zone, word = zone_asked(visit, visit.asked("at_zone"), own_zone or visit.zone.key)
+    if not text:
+        return None, word, ""
+    try:
+        at = times.parse_instant(text, zone=zone)
+    except (ValueError, OverflowError):
+        return None, word, "Enter a day and a time, like 2026-11-25T03:00"
+    if at.year not in YEARS:
+        return None, word, f"Choose a time in the years {YEARS.start} to {YEARS.stop - 1}"
+    return at, word, ""
+
+
 def zone_choices(visit: Visit, own_zone: str) -> list[tuple[str, str]]:
     """The zones that are offered first: mine, the schedule's, UTC."""
     found = [("", f"Mine: {times_of(visit)}")]
@@ -162,8 +177,7 @@ class Painter:
         return f"{who}, {self.day_clock(start)} to {self.day_clock(end)} ({human_duration(end - start)})"
 
     def day_clock(self, at: datetime) -> str:
-        local = at.astimezone(self.zone)
-        return f"{local:%a} {local.day} {local:%b %H:%M}"
+        return day_clock(at, self.zone)
 
     def stretch(self, start: datetime, end: datetime) -> str:
         """From when to when, in a line: `Mon 23 Nov 06:00–08:00`, `Mon 23 Nov 06:00 to Tue 24 Nov 08:00`."""
@@ -203,6 +217,21 @@ class Painter:
             for one in gaps
         ]  # fmt: skip
         return tuple(sorted(blocks, key=lambda block: block.start))
+
+
+def day_clock(at: datetime, zone: ZoneInfo) -> str:
+    """`Mon 23 Nov 14:05`."""
+    local = at.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %H:%M}"
+
+
+def clock_in(zone: ZoneInfo) -> Callable[[datetime], str]:
+    """What tells instants by the wall clock of this zone."""
+
+    def told(at: datetime) -> str:
+        return day_clock(at, zone)
+
+    return told
 
 
 def initials(name: str) -> str:

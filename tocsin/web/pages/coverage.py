@@ -44,6 +44,7 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     found = coverage.look(tx, visit.who, Span(start, start + timedelta(weeks=weeks)), team_ids=[team] if team else ())
     return {
         "found": found,
+        "hidden": coverage.HIDDEN,
         "open": [(one, together(one.weak)) for one in found.policies if one.gaps or one.weak],
         "whole": [one for one in found.policies if not one.gaps and not one.weak],
         "gap_count": sum(len(one.gaps) for one in found.policies),

@@ -1,21 +1,22 @@
 """Page of who is on call: now, until when, and who is next; and the next days as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
 from tocsin.base.times import Span, from_wall
-from tocsin.service import browsing, roster
+from tocsin.service import access, browsing, roster, rota
 from tocsin.service.roster import Roster
 from tocsin.store.db import Tx
+from tocsin.store.tables.schedules import schedule
+from tocsin.web import rota as look
 from tocsin.web.drawing import Lane, Stretch, clock_changes, on_call_strip
+from tocsin.web.pages.me import ZONES
 from tocsin.web.visit import Page, View, Visit
 
 DAYS = 7
-TONES = 6
-"""People of a policy get these many quiet colours in turn; the name stands in the block."""
 
 
 def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
@@ -23,8 +24,9 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     page = visit.asked("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 4 else 1
     found = roster.look(tx, visit.who, span, team_id=visit.asked("team"), words=visit.asked("q").strip(), page=number)
-    names = browsing.user_names(tx)
+    names, tones = browsing.user_names(tx), rota.tones(tx)
     teams = browsing.teams(tx, visit.who)
+    at, at_zone, at_problem = look.at_asked(visit, "")
     return {
         "found": found,
         "number": number,
@@ -35,9 +37,38 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "asked_team": visit.asked("team"),
         "words": visit.asked("q"),
         "duties": roster.duties(tx, visit.who.id, visit.now),
-        "drawn": {one.policy.id: drawn(one, span, visit, names) for one in found.rosters},
+        "drawn": {one.policy.id: drawn(one, span, visit, names, tones) for one in found.rosters},
         "changes": clock_changes(span, visit.zone),
         "is_narrowed": bool(visit.asked("team") or visit.asked("q")),
+        "schedule_ids": seen_schedules(tx, visit, found.rosters),
+        "at": at,
+        "at_text": visit.asked("at"),
+        "at_zone": at_zone,
+        "at_problem": at_problem,
+        "offered": look.zone_choices(visit, ""),
+        "zones": ZONES,
+        "kept": {name: visit.asked(name) for name in ("q", "team", "page") if visit.asked(name)},
+        **(told_at(visit, tx, at, at_zone, number) if at is not None else {}),
+    }
+
+
+def seen_schedules(tx: Tx, visit: Visit, rosters: Sequence[Roster]) -> Collection[str]:
+    """Of the schedules of these policies those that the viewer may open."""
+    named = {seat.schedule_id for one in rosters for level in one.levels for seat in level.seats if seat.schedule_id}
+    return access.known(tx, visit.who, "schedule", schedule, named).keys()
+
+
+def told_at(visit: Visit, tx: Tx, at: datetime, at_zone: str, number: int) -> Mapping[str, Any]:
+    """Who stands on every level of the policies shown at an instant, and why."""
+    span = Span(at, at + timedelta(seconds=1))
+    rosters = roster.look(tx, visit.who, span, team_id=visit.asked("team"), words=visit.asked("q").strip(), page=number).rosters
+    schedule_ids = {seat.schedule_id for one in rosters for level in one.levels for seat in level.seats if seat.schedule_id}
+    zone, _ = look.zone_asked(visit, at_zone, visit.zone.key)
+    return {
+        "at_key": zone.key,
+        "at_clock": look.clock_in(zone),
+        "at_rosters": rosters,
+        "at_answers": {one.schedule_id: one for one in rota.answers(tx, visit.who, schedule_ids, at)},
     }
 
 
@@ -48,15 +79,13 @@ def week(visit: Visit) -> Span:
     return Span(start, from_wall(datetime.combine(today + timedelta(days=DAYS), time()), visit.zone))
 
 
-def drawn(one: Roster, span: Span, visit: Visit, names: browsing.Names) -> Markup:
+def drawn(one: Roster, span: Span, visit: Visit, names: browsing.Names, tones: Mapping[str, int]) -> Markup:
     """The picture of a policy: a lane a seat."""
-    people = [entry.user_id for level in one.levels for seat in level.seats for entry in seat.entries]
-    tones = {user_id: number % TONES for number, user_id in enumerate(dict.fromkeys(people))}
     lanes = []
     for level in one.levels:
         for at, seat in enumerate(level.seats):
             stretches = [
-                Stretch(entry.start, entry.end, f"tone{tones[entry.user_id]}", names(entry.user_id)) for entry in seat.entries
+                Stretch(entry.start, entry.end, f"who tone{tones.get(entry.user_id, 0)}", names(entry.user_id)) for entry in seat.entries
             ]
             lanes.append(Lane(f"Level {level.number}" if at == 0 else "", (*stretches, *gaps(stretches, Span(visit.now, span.end)))))
     return on_call_strip(lanes, span, visit.now, visit.zone)

@@ -67,7 +67,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     may_override = permission.may(visit.who, CREATE, Thing("override", row.id, thing.teams)).allowed
     override = f"{PREFIX}/schedules/{row.id}/override" if may_override else ""
     painter = look.Painter(names, tones, looked.zone, visit.now, override, looked.query())
-    at, at_zone, at_problem = at_asked(visit, row.time_zone)
+    at, at_zone, at_problem = look.at_asked(visit, row.time_zone)
     local = look.in_zone(visit, looked.zone)
     return {
         "v": local,
@@ -87,6 +87,8 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "answer": rota.answer(_around(tx, row.id, at), at) if at is not None else None,
         "at_text": visit.asked("at"),
         "at_zone": at_zone,
+        "at_key": look.zone_asked(visit, at_zone, row.time_zone)[0].key,
+        "at_clock": look.clock_in(look.zone_asked(visit, at_zone, row.time_zone)[0]),
         "at_problem": at_problem,
         "paged": rota.paged_through(tx, visit.who, row.id),
         "layers": layers_told(loaded.schedule.model, visit.now),
@@ -113,21 +115,6 @@ def _around(tx: Tx, schedule_id: str, at: datetime) -> store.Loaded:
     loaded = store.load(tx, schedule_id, Span(at, at + rota.AHEAD))
     assert loaded is not None  # its row was just read
     return loaded
-
-
-def at_asked(visit: Visit, own_zone: str) -> tuple[datetime | None, str, str]:
-    """The instant that "who is on call at" asks for, the word of its zone, and what is wrong with it."""
-    text = visit.asked("at").strip()
-    zone, word = look.zone_asked(visit, visit.asked("at_zone"), own_zone or visit.zone.key)
-    if not text:
-        return None, word, ""
-    try:
-        at = parse_instant(text, zone=zone)
-    except (ValueError, OverflowError):
-        return None, word, "Enter a day and a time, like 2026-11-25T03:00"
-    if at.year not in look.YEARS:
-        return None, word, f"Choose a time in the years {look.YEARS.start} to {look.YEARS.stop - 1}"
-    return at, word, ""
 
 
 def layers_told(model: Model, now: datetime) -> list[dict[str, Any]]:
