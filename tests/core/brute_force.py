@@ -1,11 +1,12 @@
 """A second opinion on who is on call: every minute looked at by itself, every turn walked to from the anchor, nothing shared."""
 
-from calendar import monthrange
+from calendar import isleap, monthrange
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from tocsin.core.calendar_rule import Rule
 from tocsin.core.rotation import DAY, RecurringShift, Turns
 from tocsin.core.schedule import Model, Override, Schedule
 
@@ -81,12 +82,220 @@ def is_allowed(shift: RecurringShift, instant: datetime, zone: ZoneInfo) -> bool
     )
 
 
+# ---------------------------------------------------------------------- calendar rules: every day is asked by itself
+
+
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
+@lru_cache(maxsize=1000)
+def parts_of(rule: str) -> dict[str, str]:
+    return dict(part.split("=") for part in rule.split(";"))  # type: ignore[misc]
+
+
+def numbers(parts: dict[str, str], name: str) -> list[int]:
+    return [int(one) for one in parts[name].split(",")] if name in parts else []
+
+
+def period_of(parts: dict[str, str], first: date, day: date) -> tuple[int, list[date]]:
+    """Which period of the rule's frequency, counted from that of `first`, a day is in; and all the days of it."""
+    week_start = WEEKDAYS.index(parts.get("WKST", "MO"))
+
+    def week(one: date) -> date:
+        while one.weekday() != week_start:
+            one -= timedelta(days=1)
+        return one
+
+    match parts["FREQ"]:
+        case "YEARLY":
+            days = [date(day.year, 1, 1) + timedelta(days=ahead) for ahead in range(366 if isleap(day.year) else 365)]
+            return day.year - first.year, days
+        case "MONTHLY":
+            days = [day.replace(day=number) for number in range(1, monthrange(day.year, day.month)[1] + 1)]
+            return (day.year - first.year) * 12 + day.month - first.month, days
+        case "WEEKLY":
+            return (week(day) - week(first)).days // 7, [week(day) + timedelta(days=ahead) for ahead in range(7)]
+        case _:
+            return (day - first).days, [day]
+
+
+def is_day_of_rule(parts: dict[str, str], first: date, day: date) -> bool:
+    """Whether the BY parts about days, or `first` where they leave it open, allow a day."""
+    frequency = parts["FREQ"]
+    length = monthrange(day.year, day.month)[1]
+    year_length = 366 if isleap(day.year) else 365
+    of_year = day.timetuple().tm_yday
+    months, month_days = numbers(parts, "BYMONTH"), numbers(parts, "BYMONTHDAY")
+    year_days, weeks = numbers(parts, "BYYEARDAY"), numbers(parts, "BYWEEKNO")
+    if months and day.month not in months:
+        return False
+    if month_days and day.day not in month_days and day.day - length - 1 not in month_days:
+        return False
+    if year_days and of_year not in year_days and of_year - year_length - 1 not in year_days:
+        return False
+    if weeks:
+        week_start = WEEKDAYS.index(parts.get("WKST", "MO"))
+        middle = day - timedelta(days=(day.weekday() - week_start) % 7) + timedelta(days=3)
+        number = (middle.timetuple().tm_yday + 6) // 7
+        last = (middle + timedelta(days=7)).year != middle.year
+        if number not in weeks and not (last and -1 in weeks):
+            return False
+        if "BYDAY" not in parts:
+            return day.weekday() == first.weekday()
+    if "BYDAY" in parts:
+        return any(is_weekday_of(one, parts, day, length, of_year, year_length) for one in parts["BYDAY"].split(","))
+    if month_days or year_days or weeks:
+        return True
+    if frequency == "WEEKLY":
+        return day.weekday() == first.weekday()
+    if frequency == "YEARLY" and not months and day.month != first.month:
+        return False
+    if frequency in {"MONTHLY", "YEARLY"}:
+        return day.day == min(first.day, length)
+    return True
+
+
+def is_weekday_of(one: str, parts: dict[str, str], day: date, length: int, of_year: int, year_length: int) -> bool:
+    if WEEKDAYS[day.weekday()] != one[-2:]:
+        return False
+    if len(one) == 2:
+        return True
+    if parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts:
+        place, size = day.day, length
+    else:
+        place, size = of_year, year_length
+    return int(one[:-2]) in {(place + 6) // 7, -((size - place) // 7 + 1)}
+
+
+def times_of_day(parts: dict[str, str], first: datetime) -> list[timedelta]:
+    return [
+        timedelta(hours=hour, minutes=minute, seconds=first.second)
+        for hour in sorted(numbers(parts, "BYHOUR")) or [first.hour]
+        for minute in sorted(numbers(parts, "BYMINUTE")) or [first.minute]
+    ]
+
+
+def starts_on(rule: Rule, first: datetime, day: date) -> list[datetime]:
+    """The wall-clock starts of a rule on one day."""
+    parts = parts_of(rule.rule)
+    interval = int(parts.get("INTERVAL", "1"))
+    midnight = datetime(day.year, day.month, day.day)
+    if parts["FREQ"] in {"HOURLY", "MINUTELY"}:
+        step = interval * (3600 if parts["FREQ"] == "HOURLY" else 60)
+        if not is_day_of_rule(parts, first.date(), day):
+            return []
+        every = [midnight + timedelta(minutes=minute, seconds=first.second) for minute in range(1440)]
+        hours, minutes = numbers(parts, "BYHOUR"), numbers(parts, "BYMINUTE")
+        return [
+            one
+            for one in every
+            if ((one - first).total_seconds() % step == 0)
+            and (not hours or one.hour in hours)
+            and (not minutes or one.minute in minutes)
+        ]
+    period, days = period_of(parts, first.date(), day)
+    if period % interval:
+        return []
+    if "BYSETPOS" not in parts:
+        days = [day]
+    found = [
+        datetime(one.year, one.month, one.day) + time
+        for one in days
+        if is_day_of_rule(parts, first.date(), one)
+        for time in times_of_day(parts, first)
+    ]
+    if "BYSETPOS" in parts:
+        wanted = numbers(parts, "BYSETPOS")
+        found = [one for at, one in enumerate(found) if at + 1 in wanted or at - len(found) in wanted]
+    return [one for one in found if one.date() == day]
+
+
+def is_elapsed(rule: Rule) -> bool:
+    parts = parts_of(rule.rule)
+    seconds = int(parts.get("INTERVAL", "1")) * {"HOURLY": 3600, "MINUTELY": 60}.get(parts["FREQ"], DAY)
+    return seconds % DAY != 0 and not any(name.startswith("BY") for name in parts)
+
+
+@lru_cache(maxsize=2000)
+def starts_of_year(rule: Rule, year: int) -> tuple[datetime, ...]:
+    """The wall-clock starts of a rule in one year, without regard to COUNT; elapsed ones on the clock of UTC."""
+    first = rule.first.astimezone(ZoneInfo(rule.time_zone)).replace(tzinfo=None)
+    days = [date(year, 1, 1) + timedelta(days=ahead) for ahead in range(366 if isleap(year) else 365)]
+    return tuple(one for day in days for one in starts_on(rule, first, day) if one >= first)
+
+
+def starts_until(rule: Rule, wall: datetime) -> list[datetime]:
+    """All wall-clock starts of a rule up to a time, in order: the place in the list is the number."""
+    parts = parts_of(rule.rule)
+    zone = ZoneInfo(rule.time_zone)
+    first = rule.first.astimezone(zone).replace(tzinfo=None)
+    if is_elapsed(rule):
+        step = timedelta(seconds=int(parts.get("INTERVAL", "1")) * (3600 if parts["FREQ"] == "HOURLY" else 60))
+        found = []
+        at = rule.first.astimezone(UTC).replace(tzinfo=None)
+        while at <= wall:
+            found.append(at)
+            at += step
+    else:
+        found = [one for year in range(first.year, wall.year + 1) for one in starts_of_year(rule, year) if one <= wall]
+    if "COUNT" in parts:
+        found = found[: int(parts["COUNT"])]
+    if "UNTIL" in parts:
+        until = datetime.strptime(parts["UNTIL"].removesuffix("Z"), "%Y%m%dT%H%M%S")
+        if parts["UNTIL"].endswith("Z") and not is_elapsed(rule):
+            until = until.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+        elif not parts["UNTIL"].endswith("Z") and is_elapsed(rule):
+            until = instant_of(until, zone).replace(tzinfo=None)
+        found = [one for one in found if one <= until]
+    return found
+
+
+def shift_of_rule(rule: Rule, instant: datetime) -> int | None:
+    """The number of the shift that the instant is in: the last one begun, unless it is over or was taken out."""
+    zone = ZoneInfo("UTC") if is_elapsed(rule) else ZoneInfo(rule.time_zone)
+    length = timedelta(seconds=rule.seconds)
+    begun = begun_of_rule(rule, instant, zone, length)
+    for added in rule.added_at:
+        if added <= instant and added not in rule.except_at:
+            end = instant_of(added.astimezone(zone).replace(tzinfo=None) + length, zone)
+            before = begun_of_rule(rule, added, zone, length)
+            if added < end:
+                begun.append((added, before[-1][1] if before else 0, end, False))
+    if not begun:
+        return None
+    _, number, end, is_out = max(begun)
+    return number if instant < end and not is_out else None
+
+
+def begun_of_rule(
+    rule: Rule, instant: datetime, zone: ZoneInfo, length: timedelta
+) -> list[tuple[datetime, int, datetime, bool]]:
+    """The shifts of the rule itself that have begun, of those whose wall-clock start is near, in order."""
+    wall = instant.astimezone(zone).replace(tzinfo=None)
+    starts = list(enumerate(starts_until(rule, wall + timedelta(days=2))))
+    near = [(number, start) for number, start in starts if start > wall - timedelta(days=2)]
+    near = starts[max(len(starts) - len(near) - 4, 0) :]
+    found = []
+    for number, start in near:
+        begin, end = instant_of(start, zone), instant_of(start + length, zone)
+        is_out = begin in rule.except_at
+        if begin <= instant and (is_out or begin < end):
+            found.append((begin, number, end, is_out))
+    return sorted(found)
+
+
 def people_of_shift(shift: RecurringShift, instant: datetime, zone: ZoneInfo) -> tuple[str, ...] | None:
     if instant < shift.since or (shift.until is not None and instant >= shift.until):
         return None
     if not is_allowed(shift, instant, zone):
         return None
-    number = turn_number(shift.recurrence, instant, zone)
+    if isinstance(shift.recurrence, Rule):
+        running = shift_of_rule(shift.recurrence, instant)
+        if running is None:
+            return None
+        number = running
+    else:
+        number = turn_number(shift.recurrence, instant, zone)
     return shift.slots[(number // shift.turns_per_slot + shift.phase) % len(shift.slots)]
 
 

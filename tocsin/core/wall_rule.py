@@ -12,14 +12,13 @@ Laws:
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from calendar import isleap, monthrange
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import lcm
-from typing import Any, Final, Literal, Protocol
-
-from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, WEEKLY, YEARLY, rrule, weekday
+from typing import Final, Protocol
 
 YEARS_FOLLOWED: Final = 100
 """A rule runs for so many years after its first shift, and then ends, so that no question can cost more than that."""
@@ -34,10 +33,10 @@ LONGEST_TEXT: Final = 2_000
 """The most characters of a rule."""
 
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-Frequency = Literal[0, 1, 2, 3, 4, 5]
-"""FREQ as dateutil numbers it, the longest first."""
+YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY = range(6)
+"""FREQ, the longest first: what is greater comes more often."""
 
-_FREQUENCIES: Final[dict[str, Frequency]] = {
+_FREQUENCIES: Final = {
     "YEARLY": YEARLY, "MONTHLY": MONTHLY, "WEEKLY": WEEKLY, "DAILY": DAILY, "HOURLY": HOURLY, "MINUTELY": MINUTELY,
 }  # fmt: skip
 _NUMBERS: Final = {
@@ -56,7 +55,7 @@ _DAY: Final = 86_400
 class Parsed:
     """An RRULE value, read. `by` holds the BY parts that were given, days as (n or None, 0 = Monday)."""
 
-    frequency: Frequency
+    frequency: int
     interval: int
     week_start: int
     count: int | None
@@ -189,6 +188,8 @@ def _check(rule: Parsed) -> None:
         raise ValueError("BYMONTHDAY cannot stand with FREQ=WEEKLY")
     if "BYSETPOS" in given and len(given) == 1 and not rule.days:
         raise ValueError("BYSETPOS chooses among what another BY part gives: add one, like BYDAY")
+    if "BYSETPOS" in given and rule.is_finer_than_days:
+        raise ValueError("BYSETPOS needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY")
     if len(rule.numbers.get("BYSECOND", ())) > 1:
         raise ValueError("turns shorter than a minute are refused: BYSECOND has one value at most")
 
@@ -239,14 +240,15 @@ class _Repeating:
 def _repeating(rule: Parsed, first: datetime, until: datetime | None) -> _Repeating:
     round_of_days = 7 * _DAY if rule.days else _DAY
     period = rule.step if rule.frequency == WEEKLY or not rule.has_parts else lcm(rule.step, round_of_days)
-    beginning = _period_start(rule, first) if rule.frequency == WEEKLY else first
-    found = _expanded(rule, first, beginning, first + timedelta(seconds=period) - _SECOND)
-    offsets = tuple((start - first) // _SECOND for start in found if start >= first)
-    end = _end(first)
-    whole = _Repeating(first, period, offsets, 10**9)
+    if rule.is_finer_than_days and not rule.has_parts:
+        offsets: tuple[int, ...] = (0,)
+    else:
+        found = _starts_in(rule, first, first, first + timedelta(seconds=period) - _SECOND)
+        offsets = tuple((start - first) // _SECOND for start in found)
     if not offsets:
         return _Repeating(first, period, (0,), -1)
-    last = whole.number_at(end if until is None else min(until, end))
+    end = _end(first)
+    last = _Repeating(first, period, offsets, 10**9).number_at(end if until is None else min(until, end))
     return _Repeating(first, period, offsets, last if rule.count is None else min(last, rule.count - 1))
 
 
@@ -285,14 +287,13 @@ def _year(text: str, first: datetime, until: datetime | None, year: int) -> tupl
         earlier, starts = _year(text, first, until, year - 1)
         before = earlier + len(starts)
     rule = parse(text)
-    beginning = _beginning(rule, first, year)
+    earliest = max(first, datetime(year, 1, 1))  # noqa: DTZ001
     latest = min(datetime(year, 12, 31, 23, 59, 59), _end(first))  # noqa: DTZ001
     if until is not None:
         latest = min(latest, until)
-    if beginning is None or beginning > latest or (rule.count is not None and before >= rule.count):
+    if earliest > latest or (rule.count is not None and before >= rule.count):
         return before, ()
-    earliest = max(first, datetime(year, 1, 1))  # noqa: DTZ001
-    found = tuple(start for start in _expanded(rule, first, beginning, latest) if start >= earliest)
+    found = tuple(_starts_in(rule, first, earliest, latest))
     return before, found if rule.count is None else found[: rule.count - before]
 
 
@@ -301,49 +302,117 @@ def _end(first: datetime) -> datetime:
     return first + timedelta(days=365 * YEARS_FOLLOWED)
 
 
-def _beginning(rule: Parsed, first: datetime, year: int) -> datetime | None:
-    """A beginning of a period of the rule, in step with its INTERVAL, from which no start of `year` is missed."""
-    new_year = first.replace(year=year, month=1, day=1)
+# ------------------------------------------------------------------------------------------- one period after another
+
+
+def _starts_in(rule: Parsed, first: datetime, low: datetime, high: datetime) -> Iterator[datetime]:
+    """What the rule gives from `low` to `high`, in order. It takes no longer than there are days between them."""
+    positions = rule.numbers.get("BYSETPOS")
+    for days in _periods(rule, first, low, high):
+        found = [start for day in days if _fits(rule, first, day) for start in _on_day(rule, first, day)]
+        if positions:
+            found = [start for at, start in enumerate(found) if at + 1 in positions or at - len(found) in positions]
+        for start in found:
+            if low <= start <= high:
+                yield start
+
+
+def _periods(rule: Parsed, first: datetime, low: datetime, high: datetime) -> Iterator[Iterable[datetime]]:
+    """The days (their midnights) of every period of the rule, in step with its INTERVAL, that touches [low, high]."""
     if rule.frequency == YEARLY:
-        return None if (year - first.year) % rule.interval else new_year
+        for year in range(_in_step(first.year, low.year, rule.interval), high.year + 1, rule.interval):
+            yield _days_from(datetime(year, 1, 1), 365 + isleap(year))  # noqa: DTZ001
+        return
     if rule.frequency == MONTHLY:
-        month = first.year * 12 + first.month - 1
-        month += max(0, -((month - year * 12) // rule.interval)) * rule.interval
-        return first.replace(year=month // 12, month=month % 12 + 1, day=1)
-    start = _period_start(rule, first)
-    # One whole step early, so that a week which reaches over the new year is not missed.
-    steps = max(0, (new_year - start) // timedelta(seconds=rule.step) - 1)
-    return start + timedelta(seconds=steps * rule.step)
+        earliest, latest = low.year * 12 + low.month - 1, high.year * 12 + high.month - 1
+        for month in range(_in_step(first.year * 12 + first.month - 1, earliest, rule.interval), latest + 1, rule.interval):
+            day = datetime(month // 12, month % 12 + 1, 1)  # noqa: DTZ001
+            yield _days_from(day, monthrange(day.year, day.month)[1])
+        return
+    start, length, step = _midnight(first), 1, 1 if rule.is_finer_than_days else rule.interval
+    if rule.frequency == WEEKLY:
+        start -= timedelta(days=(first.weekday() - rule.week_start) % 7)
+        length, step = 7, 7 * rule.interval
+    ahead = _in_step(0, (low - start).days - length + 1, step)
+    while (day := start + timedelta(days=ahead)) <= high:
+        yield _days_from(day, length)
+        ahead += step
 
 
-def _period_start(rule: Parsed, first: datetime) -> datetime:
-    """The beginning of the week of `first`, where the rule goes by weeks."""
-    if rule.frequency != WEEKLY:
-        return first
-    return first - timedelta(days=(first.weekday() - rule.week_start) % 7)
+def _in_step(first: int, low: int, interval: int) -> int:
+    """The smallest number from `low` on that is a whole number of intervals after `first`, and not before it."""
+    return first + max(0, -((first - low) // interval)) * interval
 
 
-def _expanded(rule: Parsed, first: datetime, beginning: datetime, latest: datetime) -> list[datetime]:
-    """The starts from `beginning`, which begins a period, to `latest`; what the rule leaves open is as in `first`."""
-    parts: dict[str, Any] = {name.lower(): values for name, values in rule.numbers.items()}
-    if rule.days:
-        parts["byweekday"] = [weekday(day, n) for n, day in rule.days]
-    is_last_day = False
-    is_by_week = rule.frequency == WEEKLY or (rule.frequency == YEARLY and "BYWEEKNO" in rule.numbers)
-    if is_by_week and not rule.days:
-        parts["byweekday"] = first.weekday()
-    elif not rule.names_days and rule.frequency in {MONTHLY, YEARLY}:
-        if rule.frequency == YEARLY:
-            parts.setdefault("bymonth", first.month)
-        is_last_day = first.day > 28 and "BYSETPOS" not in rule.numbers
-        parts["bymonthday"] = tuple(range(28, first.day + 1)) if is_last_day else first.day
-    try:
-        found = list(
-            rrule(rule.frequency, dtstart=beginning, interval=rule.interval, wkst=rule.week_start, until=latest, **parts)
-        )
-    except ValueError:  # dateutil finds an INTERVAL that never meets the BY parts
-        return []
-    if is_last_day:
-        last = {(start.year, start.month): start.day for start in found}  # the last of those that a month has
-        found = [start for start in found if start.day == last[start.year, start.month]]
-    return found
+def _days_from(day: datetime, count: int) -> Iterable[datetime]:
+    return (day + timedelta(days=ahead) for ahead in range(count))
+
+
+def _midnight(wall: datetime) -> datetime:
+    return wall.replace(hour=0, minute=0, second=0)
+
+
+def _fits(rule: Parsed, first: datetime, day: datetime) -> bool:
+    """Whether the rule allows this day; where it leaves the day open, whether the day is as in `first` (law 3)."""
+    numbers = rule.numbers
+    months = numbers.get("BYMONTH")
+    if months is not None and day.month not in months:
+        return False
+    if not rule.names_days:
+        if rule.frequency == WEEKLY:
+            return day.weekday() == first.weekday()
+        if rule.frequency == YEARLY and months is None and day.month != first.month:
+            return False
+        if rule.frequency <= MONTHLY:
+            return day.day == min(first.day, monthrange(day.year, day.month)[1])
+        return True
+    of_month, of_year = numbers.get("BYMONTHDAY"), numbers.get("BYYEARDAY")
+    if of_month is not None and not _is_among(of_month, day.day, monthrange(day.year, day.month)[1]):
+        return False
+    if of_year is not None and not _is_among(of_year, day.timetuple().tm_yday, 365 + isleap(day.year)):
+        return False
+    if (weeks := numbers.get("BYWEEKNO")) is not None:
+        # A week belongs to the year that its fourth day is in.
+        fourth = day + timedelta(days=3 - (day.weekday() - rule.week_start) % 7)
+        in_year = fourth.timetuple().tm_yday
+        count = (in_year - 1) // 7 + (365 + isleap(fourth.year) - in_year) // 7 + 1
+        if not _is_among(weeks, (in_year - 1) // 7 + 1, count):
+            return False
+        if not rule.days:
+            return day.weekday() == first.weekday()
+    return not rule.days or any(day.weekday() == weekday and _is_nth(rule, n, day) for n, weekday in rule.days)
+
+
+def _is_among(wanted: tuple[int, ...], number: int, count: int) -> bool:
+    """Whether the place `number` of `count` is one of the wanted, which count from the end where they are negative."""
+    return number in wanted or number - count - 1 in wanted
+
+
+def _is_nth(rule: Parsed, n: int | None, day: datetime) -> bool:
+    """Whether this is the nth such weekday of the month, or of the year in a yearly rule that names no months."""
+    if n is None:
+        return True
+    if rule.frequency == YEARLY and "BYMONTH" not in rule.numbers:
+        place, size = day.timetuple().tm_yday, 365 + isleap(day.year)
+    else:
+        place, size = day.day, monthrange(day.year, day.month)[1]
+    return n in {(place - 1) // 7 + 1, -((size - place) // 7) - 1}
+
+
+def _on_day(rule: Parsed, first: datetime, day: datetime) -> Iterator[datetime]:
+    """The starts on a day that the rule allows."""
+    hours, minutes = rule.numbers.get("BYHOUR"), rule.numbers.get("BYMINUTE")
+    (second,) = rule.numbers.get("BYSECOND", (first.second,))
+    if rule.frequency == MINUTELY:
+        since = (day - first.replace(second=0)) // timedelta(minutes=1)
+        for minute in range(-since % rule.interval, 1440, rule.interval):
+            if (hours is None or minute // 60 in hours) and (minutes is None or minute % 60 in minutes):
+                yield day + timedelta(minutes=minute, seconds=second)
+        return
+    if rule.frequency == HOURLY:
+        since = (day - _midnight(first)).days * 24 - first.hour
+        of_day = range(-since % rule.interval, 24, rule.interval)
+        hours = tuple(hour for hour in of_day if hours is None or hour in hours)
+    for hour in (first.hour,) if hours is None else hours:
+        for minute in (first.minute,) if minutes is None else minutes:
+            yield day + timedelta(hours=hour, minutes=minute, seconds=second)
