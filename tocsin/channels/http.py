@@ -201,7 +201,7 @@ class Outside:
     ) -> tuple[Answer, str | None]:
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False, timeout=limits
+                method, url, data=body if body or method != "GET" else None, headers=headers, allow_redirects=False, timeout=limits
             ) as response:
                 read = await _read(response, answer_most)
                 answer = Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, read)
