@@ -34,12 +34,12 @@ NULL_THERE = frozenset(
         "alert_grouping", "alert_grouping_timeout", "timeout", "vendor", "integration_email", "oauth_client",
         "start", "end", "schedule", "rendered_coverage_percentage", "next_oncall_for_user",
         "resolved_at", "priority", "resolve_reason", "conference_bridge", "last_status_change_by", "severity", "integration",
-        "first_trigger_log_entry", "incident_key",
+        "first_trigger_log_entry", "incident_key", "parent", "updated_at",
     },
 )  # fmt: skip
 """Fields whose prose says that they are null when there is nothing, though the schema does not."""
 
-LOOSE_THERE = frozenset({"assignee", "acknowledger", "last_status_change_by", "first_trigger_log_entry", "details", "alert_grouping_parameters", "escalation_rule_assignment_strategy"})
+LOOSE_THERE = frozenset({"value", "default_value", "assignee", "acknowledger", "last_status_change_by", "first_trigger_log_entry", "details", "alert_grouping_parameters", "escalation_rule_assignment_strategy"})
 """Fields whose schema no answer can keep to: both halves of its `oneOf` match, or it says a word where clients read an object."""
 
 

@@ -151,6 +151,9 @@ def service_reference(service_id: str, name: str) -> dict[str, Any]:
 def _told(tx: Tx, columns: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a service as an audit record tells them."""
     told = {key: columns[key] for key in _TOLD if key in columns}
+    form = told.get("alert_grouping_parameters")
+    if form is not None and "config" not in form:  # it is in a setting that its form cannot say
+        told["alert_grouping_parameters"] = {"setting": form["id"]}
     if "escalation_policy_id" in columns:
         policy_id = columns["escalation_policy_id"]
         policy = tx.one(sa.select(escalation_policy.c.name).where(escalation_policy.c.id == policy_id))
