@@ -6,9 +6,11 @@ from typing import Any
 from tests.people import BO, CY
 from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
+from tocsin.base.times import Span, iso
 from tocsin.core.events import Agent, Urgency
 from tocsin.core.permission import Actor
-from tocsin.service import browsing, notify, story
+from tocsin.service import browsing, notify, people, story, swaps
+from tocsin.service.audit import Deed
 from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
 
@@ -25,6 +27,25 @@ def _event(dedup_key: str, action: str, summary: str | None, *, severity: str = 
     if summary is not None:
         body["payload"] = {"summary": summary, "source": "checkout-7.lyon", "severity": severity, "custom_details": {"region": "lyon", "share": 0.38}}
     return body
+
+
+def _ask_for_cover(stage: Stage) -> dict[str, str]:
+    """Cy asks for cover, and Dee asks Cy to swap; the addresses of what shows it."""
+    now, hour = system_clock(), minutes(60)
+    with stage.db.write() as tx:
+        mine, hers = ([one for one in swaps.shifts_of(tx, who, Span(now, now + 24 * 14 * hour)) if one.start > now] for who in (CY.id, "PMORE00"))
+        at = mine[0].schedule_id
+        cy, dee = (people.actor_of_user(tx, who, method="browser") for who in (CY.id, "PMORE00"))
+        assert cy is not None
+        assert dee is not None
+        swaps.ask(tx, Deed(cy, now, stage.chance), at, Span(mine[0].start, mine[0].end), note="My daughter's first day of school")
+        asked = swaps.ask(
+            tx, Deed(dee, now, stage.chance), at, Span(hers[1].start, hers[1].start + 4 * hour), user_id=CY.id,
+            back=Span(mine[2].start, mine[2].start + 4 * hour), note="Could we swap the mornings?",
+        )  # fmt: skip
+    claims: dict[str, object] = {"swap": asked.id, "user": CY.id}
+    link = stage.seals.sign(claims, purpose="swap-answer", expires_at=now + hour)
+    return {"shifts": "/app/shifts", "shifts-ask": f"/app/shifts?ask={at}&at={iso(mine[1].start)}", "swap": f"/swap/{link}"}
 
 
 def tell(stage: Stage) -> dict[str, str]:
@@ -50,13 +71,14 @@ def tell(stage: Stage) -> dict[str, str]:
     act = "/act/" + stage.seals.sign(claims, purpose="mail-action", expires_at=system_clock() + minutes(60))
     with stage.db.write() as tx:
         notify.owe_test(tx, CY.id, "PM00004", now=system_clock(), chance=stage.chance)
+    shifts = _ask_for_cover(stage)
     with stage.db.read() as tx:
         newest = browsing.list_incidents(tx, Actor(kind="user", id=CY.id, name=CY.name, role="admin"), Wanted(words="Card payments fail in Lyon")).incidents[0]
         event = story.arrivals(tx, newest.id)[0]
-    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", "policies": "/app/policies", "policy": "/app/policies/PPOL001?at=2026-11-24T03:00", "policy-edit": "/app/policies/PPOL002/edit", "policy-new": "/app/policies/new", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
+    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", **shifts, "policies": "/app/policies", "policy": "/app/policies/PPOL001?at=2026-11-24T03:00", "policy-edit": "/app/policies/PPOL002/edit", "policy-new": "/app/policies/new", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
 
 
 PAGES = (
-    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "coverage", "policies", "policy", "policy-edit", "policy-new", "services",
+    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "coverage", "shifts", "shifts-ask", "swap", "policies", "policy", "policy-edit", "policy-new", "services",
     "service", "events", "event", "me", "me-add", "people", "person", "teams", "keys", "account", "act",
 )  # fmt: skip

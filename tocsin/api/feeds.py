@@ -27,7 +27,7 @@ _PLAIN: Final = {"content-type": "text/plain; charset=utf-8"}
 
 def addresses(seals: Seals, base_url: str, kind: str, id_: str, seed: str | None) -> dict[str, str]:
     """`http_cal_url` and `web_cal_url` of a `user` or a `schedule`, as PagerDuty calls them."""
-    path = f"{PREFIX}{kind}s/{id_}/{calendars.key_of(seals, kind, id_, seed)}.ics"
+    path = calendars.path(seals, kind, id_, seed)
     return {"http_cal_url": base_url + path, "web_cal_url": "webcal://" + base_url.partition("://")[2] + path}
 
 

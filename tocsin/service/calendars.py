@@ -60,6 +60,11 @@ def key_of(seals: Seals, kind: str, id_: str, seed: str | None) -> str:
     return seals.key_for(_subject(kind, id_, seed), purpose=PURPOSE)
 
 
+def path(seals: Seals, kind: str, id_: str, seed: str | None) -> str:
+    """The secret path of the calendar of a `user` or a `schedule` on this installation."""
+    return f"/calendars/{kind}s/{id_}/{key_of(seals, kind, id_, seed)}.ics"
+
+
 def _subject(kind: str, id_: str, seed: str | None) -> str:
     return f"{kind} {id_} {seed or ''}"
 

@@ -90,6 +90,12 @@ def count_open_by(tx: Tx, user_id: str) -> int:
     return int(tx.scalar(statement))
 
 
+def change_mark(tx: Tx) -> object:
+    """A value that changes when a request is made, answered, or ends."""
+    made = tx.one(sa.select(sa.func.count(), sa.func.max(swap.c.created_at), sa.func.max(swap.c.decided_at)))
+    return tuple(made or ()), tx.scalar(sa.select(sa.func.max(swap_asked.c.declined_at)))
+
+
 def _read(tx: Tx, rows: Sequence[sa.Row[Any]]) -> list[Swap]:
     if not rows:
         return []
