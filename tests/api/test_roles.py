@@ -337,6 +337,8 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         ),
         "GET /api/v1/escalation_policies/{policy}/dry_run": Case(SEER),
         "GET /api/v1/services/{service}/dry_run": Case(SEER),
+        "POST /api/v1/users/{ada}/replace": Case(ADMIN, EVERYBODY, {"replacement": {"by": BO.id, "incidents": "reassign", "teams": "join"}}),
+        "POST /api/v1/users/{ada}/replace/preview": Case(ADMIN, EVERYBODY, {"replacement": {"by": BO.id}}),
         "GET /api/v1/explain/{incident}": Case(SEER),
         "GET /incidents/{incident}/alerts": Case(SEER),
         "PUT /incidents/{alerted}/alerts": Case(RESPONDER, body={"alerts": [{"id": things["alert"], "status": "resolved"}]}),

@@ -46,7 +46,7 @@ def blocking(tx: Tx, user_id: str, now: datetime) -> list[str]:
     ]
     reasons += [
         f"User has an override on schedule '{row.name}' ({row.schedule_id}) until {times.iso(row.end_at)}"
-        for row in _coming_overrides(tx, user_id, now)
+        for row in coming_overrides(tx, user_id, now)
     ]
     return reasons
 
@@ -70,7 +70,7 @@ def replace_on_schedules(tx: Tx, deed: Deed, user_id: str, by: str) -> None:
         shifts.replace_person(tx, schedule_id, user_id, by, deed.now)
         _record(tx, deed, schedule_id, loaded.schedule.name, user_id, by)
     override = schedules.override
-    for row in _coming_overrides(tx, user_id, deed.now):
+    for row in coming_overrides(tx, user_id, deed.now):
         if row.start_at < deed.now:
             store.end_override(tx, row.id, deed.now)
             store.add_overrides(tx, row.schedule_id, [(ids.object_id(deed.chance), Span(deed.now, row.end_at), by)], deed.now)
@@ -107,7 +107,7 @@ def _record(tx: Tx, deed: Deed, schedule_id: str, name: str, user_id: str, by: s
     audit.record_link(tx, deed, reference, "users", added=[come], removed=[gone])
 
 
-def _coming_overrides(tx: Tx, user_id: str, now: datetime) -> Sequence[sa.Row[Any]]:
+def coming_overrides(tx: Tx, user_id: str, now: datetime) -> Sequence[sa.Row[Any]]:
     """Overrides of this user that are running or to come, with their schedules' names."""
     override, schedule = schedules.override, schedules.schedule
     return tx.rows(
