@@ -10,6 +10,7 @@ from tests.api import published
 from tests.api.conftest import TABLE, Api
 from tests.people import ADA
 from tocsin.api.kernel import paging
+from tocsin.api.kernel.on_purpose import REASONS
 from tocsin.api.kernel.operations import OPERATIONS
 from tocsin.api.kernel.routes import Table
 from tocsin.api.resources import teams
@@ -206,7 +207,20 @@ def test_every_published_operation_is_served_or_refused_with_400(api: Api) -> No
         path = "/".join("X" if part.startswith("{") else part for part in operation.path.split("/"))
         reply = api.ask(operation.method, path, {} if operation.method != "GET" else None)
         assert (reply.status, reply.body["error"]["code"]) == (400, 2015), operation
-    assert sum(is_served for _, is_served in TABLE.checklist()) >= served
+    assert sum(how == "served" for _, how in TABLE.checklist()) >= served
+
+
+def test_what_is_refused_on_purpose_says_why(api: Api) -> None:
+    assert REASONS.keys() <= {(one.method, one.path) for one in OPERATIONS}
+    for (method, path), reason in REASONS.items():
+        reply = api.ask(method, path, {} if method != "GET" else None)
+        assert (reply.status, reply.body["error"]["errors"]) == (400, [f"{method} {path} is not served by Tocsin: {reason}"])
+    standing = {(one.method, one.path): how for one, how in TABLE.checklist()}
+    assert {standing[one] for one in REASONS} == {"refused"}
+
+
+def test_every_published_operation_is_counted_once() -> None:
+    served, _ = TABLE.counted()
     assert served + sum(one.source == "openapi" for one in TABLE.unimplemented) == 465
 
 

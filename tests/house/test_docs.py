@@ -58,6 +58,7 @@ def test_the_page_of_settings_is_the_one_the_settings_write():
 def test_the_readme_says_which_operations_are_served_now():
     page = text(ROOT / "README.md")
     assert page == readme.filled(page), "make readme"
+    assert readme.PAGE.read_text(encoding="utf-8") == readme.page(), "make readme"
 
 
 def test_every_picture_that_a_page_shows_is_taken_by_our_own_script():

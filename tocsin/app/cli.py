@@ -359,28 +359,28 @@ def coverage(weeks: int, *, is_json: bool) -> None:
 
 
 @main.command()
-@click.option("--missing", is_flag=True, help="Only those that are not served yet.")
+@click.option("--missing", is_flag=True, help="Only those that are not served.")
 @click.option("--tags", is_flag=True, help="Only how many of each of PagerDuty's groups are served.")
 @as_json
 def operations(*, missing: bool, tags: bool, is_json: bool) -> None:
-    """List every operation of PagerDuty's API and which of them this Tocsin serves, and the operations of our own."""
+    """List every operation of PagerDuty's API and how it stands here: served, refused on purpose, missing; and our own."""
     table = wire.make_table()
-    checklist = [fact for fact in table.checklist() if not (missing and fact[1])]
+    checklist = [fact for fact in table.checklist() if not (missing and fact[1] == "served")]
     known = {(one.method, shape(one.path)) for one, _ in table.checklist()}
     own = [] if missing else [route for route in table.routes if (route.method, shape(route.path)) not in known]
     served, published = table.counted()
     count = f"{served} of PagerDuty's {published} published operations are served."
     if tags:
-        here: Counter[str] = Counter(one.tag for one, is_served in table.checklist() if is_served and one.source == "openapi")
+        here: Counter[str] = Counter(one.tag for one, how in table.checklist() if how == "served" and one.source == "openapi")
         groups = Counter(one.tag for one, _ in checklist if one.source == "openapi")
         of_all = Counter(one.tag for one, _ in table.checklist() if one.source == "openapi")
         counts = [{"tag": tag, "served": here[tag], "published": of_all[tag]} for tag in sorted(groups)]
         _answer(is_json, counts, "\n".join([*(f"{one['served']:>3} of {one['published']:>3}  {one['tag']}" for one in counts), count]))
         return
     facts = [
-        *({"method": one.method, "path": one.path, "tag": one.tag, "source": one.source, "served": here_} for one, here_ in checklist),
-        *({"method": one.method, "path": one.path, "tag": one.tag, "source": "tocsin", "served": True} for one in own),
+        *({"method": one.method, "path": one.path, "tag": one.tag, "source": one.source, "standing": how} for one, how in checklist),
+        *({"method": one.method, "path": one.path, "tag": one.tag, "source": "tocsin", "standing": "served"} for one in own),
     ]
     facts.sort(key=lambda fact: (str(fact["path"]), str(fact["method"])))
-    lines = [f"{'served ' if fact['served'] else 'missing'} {fact['method']:<6} {fact['path']}" for fact in facts]
+    lines = [f"{fact['standing']:<7} {fact['method']:<6} {fact['path']}" for fact in facts]
     _answer(is_json, facts, "\n".join([*lines, count]))

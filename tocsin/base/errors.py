@@ -70,12 +70,13 @@ def too_large(*errors: str) -> Refusal:
     return Refusal(413, 2001, "Request Entity Too Large", list(errors))
 
 
-def not_implemented(method: str, path: str) -> Refusal:
-    """400 for an operation of PagerDuty's API that Tocsin knows of and does not serve yet.
+def not_implemented(method: str, path: str, reason: str | None = None) -> Refusal:
+    """400 for an operation of PagerDuty's API that Tocsin knows of and does not serve: not yet, or for a `reason` never.
 
     Never 404 or 501: PagerDuty's Terraform provider retries every other status for minutes (BEHAVIOUR section 7).
     """
-    return Refusal(400, 2015, "Invalid Operation", [f"{method} {path} is not implemented in Tocsin yet"])
+    why = f"{method} {path} is not served by Tocsin: {reason}" if reason else f"{method} {path} is not implemented in Tocsin yet"
+    return Refusal(400, 2015, "Invalid Operation", [why])
 
 
 def from_missing() -> Refusal:

@@ -10,15 +10,18 @@ Laws:
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
-from tocsin.api.kernel import auth, envelope, verbs
+from tocsin.api.kernel import auth, envelope, on_purpose, verbs
 from tocsin.api.kernel.call import Call, House, Query, Reply, Request, asked_at
 from tocsin.api.kernel.operations import OPERATIONS, Operation, shape
 from tocsin.api.kernel.spec import Action, Bulk, Declared, Link, Resource, Singleton
 from tocsin.base.errors import Refusal, forbidden, invalid, not_found, not_implemented
+
+Standing = Literal["served", "refused", "missing"]
+"""How an operation of PagerDuty's stands here: served, refused on purpose (`on_purpose` says why), or not built yet."""
 
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -107,7 +110,7 @@ class Table:
             if matched is None:
                 raise not_found_operation(request)
             if route is None:
-                raise not_implemented(request.method, matched[0].path)
+                raise not_implemented(request.method, matched[0].path, on_purpose.REASONS.get((method, matched[0].path)))
             if writes and actor.is_read_only:
                 raise forbidden("This is a read-only API key: use one that may write")
             call = Call(
@@ -117,14 +120,20 @@ class Table:
         auth.note_use(house, key, request)
         return reply
 
-    def checklist(self) -> tuple[tuple[Operation, bool], ...]:
-        """Every operation of PagerDuty's, and whether it is served here."""
+    def checklist(self) -> tuple[tuple[Operation, Standing], ...]:
+        """Every operation of PagerDuty's, and how it stands here."""
         served = {(route.method, shape(route.path)) for route in self.routes}
-        return tuple((known, (known.method, shape(known.path)) in served) for known in OPERATIONS)
+
+        def standing(known: Operation) -> Standing:
+            if (known.method, shape(known.path)) in served:
+                return "served"
+            return "refused" if (known.method, known.path) in on_purpose.REASONS else "missing"
+
+        return tuple((known, standing(known)) for known in OPERATIONS)
 
     def counted(self) -> tuple[int, int]:
         """How many of PagerDuty's published operations are served, and how many there are."""
-        published = [is_served for known, is_served in self.checklist() if known.source == "openapi"]
+        published = [standing == "served" for known, standing in self.checklist() if known.source == "openapi"]
         return sum(published), len(published)
 
 
