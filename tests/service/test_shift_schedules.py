@@ -146,6 +146,8 @@ def test_a_schedule_with_layers_is_not_taken_for_one(db: Database, staff: tuple[
         shifted = service.create(tx, deed, name="Shifts", time_zone="UTC")
         with pytest.raises(Refusal, match="Not Found"):
             service.add_rotation(tx, deed, layered)
-        with pytest.raises(Refusal, match="Not Found"):
+        with pytest.raises(Refusal, match="shift-based"):
             schedules.change(tx, deed, shifted, {}, layers=[])
+        with pytest.raises(Refusal, match="shift-based"):
+            schedules.add_overrides(tx, deed, shifted, [schedules.AskedOverride(now, now + DAY, ADA.id)])
         assert store.shift_based(tx, [layered, shifted]) == [shifted]

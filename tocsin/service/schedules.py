@@ -158,8 +158,9 @@ def change(
     """
     row = tx.one(sa.select(schedule).where(schedule.c.id == schedule_id).with_for_update())
     loaded = store.load(tx, schedule_id)
-    if row is None or loaded is None or row.is_shift_based:
+    if row is None or loaded is None:
         raise not_found("Schedule")
+    _check_layered(row)
     old = {name: getattr(row, name) for name in ("id", "name", "description", "team_id")}
     new = old | _checked(tx, columns)
     model = loaded.schedule.model
@@ -251,8 +252,9 @@ def using_policies(tx: Tx, schedule_ids: Collection[str]) -> dict[str, list[sa.R
 def add_overrides(tx: Tx, deed: Deed, schedule_id: str, asked: Sequence[AskedOverride]) -> list[TakenOverride]:
     """Keep these overrides, each by itself; the answers are in the order of `asked`. One that began already begins now."""
     row = tx.one(sa.select(schedule).where(schedule.c.id == schedule_id).with_for_update())
-    if row is None or row.is_shift_based:
+    if row is None:
         raise not_found("Schedule")
+    _check_layered(row)
     if len(asked) > OVERRIDES_MOST:
         raise invalid(f"At most {OVERRIDES_MOST} overrides can be made in one request: send the others in another")
     known = _known(tx, user, {one.user_id for one in asked})
@@ -338,6 +340,11 @@ def _checked(tx: Tx, columns: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise invalid(*errors)
     return checked
+
+
+def _check_layered(row: sa.Row[Any]) -> None:
+    if row.is_shift_based:
+        raise invalid(f"Schedule {row.id} is a shift-based schedule: change it through /v3/schedules/{row.id}")
 
 
 def _zone_name(name: str) -> str:
