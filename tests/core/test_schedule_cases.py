@@ -13,9 +13,11 @@ import pytest
 
 from tocsin.base import json
 from tocsin.base.times import Span, from_wall, parse_instant, to_wall, zone_named
+from tocsin.core.calendar_rule import Rule
 from tocsin.core.rotation import (
     DAY,
     WEEK,
+    Recurrence,
     RecurringShift,
     Restriction,
     Turns,
@@ -45,21 +47,13 @@ Case = dict[str, Any]
 MOVED_BY_THE_GAP = {"02:30": "2018-03-11T08:30:00Z"}
 """A skipped wall-clock time moves forward by the gap here, and to the gap's end there."""
 
-NOT_OURS = {
-    "time_interval": "mute windows are maintenance, not schedules",
-    "time_interval_named": "mute windows are maintenance, not schedules",
-}
-NEEDS_RULES = {"go-monthly-2": "one day of every other month takes calendar rules, which turns cannot say"}
-
 
 def cases() -> list[Any]:
     if not PLACE.is_file():
         return [pytest.param(None, marks=pytest.mark.skip(reason="the collection of cases is not at hand"))]
     found = []
     for case in json.decode(PLACE.read_bytes())["cases"]:
-        why = NEEDS_RULES.get(case["id"]) or NOT_OURS.get(case["kind"])
-        if case.get("contested"):
-            why = "peers disagree on it"
+        why = "peers disagree on it" if case.get("contested") else None
         found.append(pytest.param(case, id=case["id"], marks=[pytest.mark.skip(reason=why)] if why else []))
     return found
 
@@ -86,7 +80,7 @@ def turns_of(rotation: Case, zone_name: str) -> Turns:
 
 
 def shift(
-    turns: Turns, slots: list[list[str]], restrictions: tuple[Restriction, ...] = (), **more: Any
+    turns: Recurrence, slots: list[list[str]], restrictions: tuple[Restriction, ...] = (), **more: Any
 ) -> RecurringShift:
     dates = {"since": LONG_AGO, "until": None} | more
     return RecurringShift(
@@ -304,6 +298,10 @@ def rolling_shift(case: Case) -> None:
         if told["frequency"] == "weekly":
             monday = start - timedelta(days=start.weekday())
             one = shift(Turns(monday, WEEK), slots, windows, **dates)
+        elif interval > 1:
+            # One day of every other month: turns cannot say it, a calendar rule does.
+            rule = Rule(start, length, case["time_zone"], f"FREQ=MONTHLY;INTERVAL={interval}")
+            one = shift(rule, told["rolling_users"], **dates)
         else:
             one = shift(Turns(start.replace(day=1), 1, "months"), slots, windows, **dates)
     compare(case, schedule(case["time_zone"], Rotation("R", "R", (one,))))
@@ -318,6 +316,74 @@ def wall_clock_to_instant(case: Case) -> None:
         assert found == instant(wanted), row
 
 
+def interval_rotation(name: str, interval: Case, zone_name: str) -> Rotation:
+    """A named window of time as a rotation that its name holds: one shift for each of its ranges of hours and of years."""
+    zone = interval.get("location", zone_name)
+    parts = {"FREQ": "DAILY"}
+    if "weekdays" in interval:
+        long_names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+        parts["BYDAY"] = ",".join(DAYS[day] for day in spelt_out(interval["weekdays"], long_names))
+    if "months" in interval:
+        parts["BYMONTH"] = ",".join(str(month + 1) for month in spelt_out(interval["months"], MONTHS))
+    if "days_of_month" in interval:
+        parts["BYMONTHDAY"] = ",".join(map(str, days_of_month(interval["days_of_month"])))
+    shifts = []
+    for years in interval.get("years", ["2000:2099"]):
+        first_year, _, last_year = years.partition(":")
+        dates = {"since": year_start(int(first_year), zone), "until": year_start(int(last_year or first_year) + 1, zone)}
+        for start, end in interval.get("times", [["00:00", "24:00"]]):
+            first = from_wall(datetime(2000, 1, 1) + timedelta(seconds=seconds(start)), zone_named(zone))  # noqa: DTZ001
+            rule = Rule(first, seconds(end) - seconds(start), zone, ";".join(f"{key}={value}" for key, value in parts.items()))
+            shifts.append(shift(rule, [[name]], **dates))
+    return Rotation(name, name, tuple(shifts))
+
+
+MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]  # fmt: skip
+
+
+def year_start(year: int, zone_name: str) -> datetime:
+    return from_wall(datetime(year, 1, 1), zone_named(zone_name))  # noqa: DTZ001
+
+
+def spelt_out(ranges: list[str], names: list[str]) -> list[int]:
+    found: set[int] = set()
+    for one in ranges:
+        first, _, last = one.partition(":")
+        found |= set(range(names.index(first), names.index(last or first) + 1))
+    return sorted(found)
+
+
+def days_of_month(ranges: list[str]) -> list[int]:
+    """Ranges of days; negative ones count from the month's end. Days that a month has not are days on which nothing is."""
+    found: set[int] = set()
+    for one in ranges:
+        first_text, _, last_text = one.partition(":")
+        first, last = int(first_text), int(last_text or first_text)
+        if first < 0 < last:
+            assert first == -31, "a range from the month's end to its beginning is only understood where it is the whole month"
+            first = 1
+        if last == -1 and first > 0:
+            last = 31
+        found |= set(range(first, last + 1))
+    return sorted(found)
+
+
+def time_interval(case: Case) -> None:
+    one = schedule(case["time_zone"], interval_rotation("window", case["input"]["interval"], case["time_zone"]))
+    for row in case["expect"]["active_at"]:
+        assert users_at(one, (), row["at"]) == ["window"] * row["active"], row["at"]
+
+
+def time_interval_named(case: Case) -> None:
+    intervals = case["input"]["intervals"]
+    one = schedule(
+        case["time_zone"],
+        *(interval_rotation(name, interval, case["time_zone"]) for name, interval in intervals.items()),
+    )
+    for row in case["expect"]["rows"]:
+        assert users_at(one, (), row["at"]) == sorted(row["muted_by"]), row["at"]
+
+
 READ: dict[str, Callable[[Case], None]] = {
     "rotation_handoffs": rotation_handoffs,
     "turn_end": turn_end,
@@ -328,4 +394,6 @@ READ: dict[str, Callable[[Case], None]] = {
     "override_map": override_map,
     "rolling_shift": rolling_shift,
     "wall_clock_to_instant": wall_clock_to_instant,
+    "time_interval": time_interval,
+    "time_interval_named": time_interval_named,
 }

@@ -7,6 +7,7 @@ from tests.house.tree import imports, name_of, python, tree
 CORE_MAY_IMPORT = {
     "collections", "dataclasses", "datetime", "enum", "functools", "heapq", "itertools", "math", "re", "typing", "zoneinfo",
     "bisect", "operator",
+    "calendar.isleap", "calendar.monthrange",
     "random.Random",  # the type of the argument by which chance is handed in; nothing is drawn from the module
     "tocsin.base", "tocsin.core",
 }  # fmt: skip
