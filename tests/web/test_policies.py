@@ -110,6 +110,18 @@ def test_a_dry_run_says_what_is_wrong_with_an_instant(stage: Stage, cy: TestClie
     assert "it stays with these people" in cy.get("/app/policies/PPOL001?at=2026-11-24T03:00&urgency=low").text
 
 
+def test_a_person_is_replaced_after_a_look(stage: Stage, cy: TestClient) -> None:
+    here = f"/app/people/{ADA.id}/replace"
+    typed = form(cy.get(here).text, do="look")
+    assert "Choose who takes their place" in cy.post(here, data=typed).text
+    answer = cy.post(here, data=typed | {"by": "PMORE02", "teams": "join"})
+    assert (answer.status_code, load(stage, "PPOL001").rules[0].targets[0].id) == (200, ADA.id)
+    for words in ("Payments: day and night", "Payments primary", "joins it as manager", "Later than now", "Fay Lindqvist has no contact method"):
+        assert words in answer.text
+    assert cy.post(here, data=form(answer.text, do="replace")).headers["location"] == f"/app/people/{ADA.id}"
+    assert load(stage, "PPOL001").rules[0].targets[0].id == "PMORE02"
+
+
 def test_a_policy_is_made_in_a_browser_and_tried(browser: Browser, stage: Stage) -> None:
     window = opened(browser, stage)
     page = window.page

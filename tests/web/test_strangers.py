@@ -97,6 +97,8 @@ def test_each_page_is_shown_to_whom_it_is_for(stage: Stage, addresses: dict[str,
         is_policy = page.path.startswith("/policies/")
         if page.path in {"/policies/new", "/policies/{id}/edit"}:
             expected = {200} if role in {"admin", "user"} else {403, 404}
+        elif page.path == "/people/{id}/replace":
+            expected = {200} if role == "admin" else {403, 404}
         elif is_policy:
             expected = {404} if role == "restricted_access" else {200}
         elif is_office:
@@ -145,7 +147,7 @@ def test_who_may_not_change_things_cannot_by_posting_either(stage: Stage, addres
         ("/app/services", {"name": "X", "policy": "PPOL001"}), ("/app/services/PCHECK1", {"do": "add", "name": "X"}),
         ("/app/services/PCHECK1", {"do": "disable"}), ("/app/people", {"name": "X", "email": "x@example.org", "role": "user"}),
         (f"/app/people/{BO.id}", {"do": "role", "role": "admin"}), (f"/app/people/{BO.id}", {"do": "link"}),
-        (f"/app/people/{BO.id}", {"do": "delete"}), ("/app/teams", {"do": "create", "name": "X"}),
+        (f"/app/people/{BO.id}", {"do": "delete"}), (f"/app/people/{BO.id}/replace", {"do": "replace", "by": ADA.id}), ("/app/teams", {"do": "create", "name": "X"}),
         ("/app/teams", {"do": "delete", "team": "PTEAM01"}), ("/app/keys", {"label": "X", "days": ""}),
         ("/app/policies/PPOL001", {"do": "delete"}), ("/app/policies/PPOL001/edit", {"do": "sure", "name": "X"}), ("/app/policies/new", {"do": "look", "name": "X"}), ("/app/account", {"do": "save", "name": "X"}),
     ]  # fmt: skip
