@@ -9,15 +9,16 @@ from starlette.responses import Response
 from tocsin.core import escalation, permission
 from tocsin.core.escalation import Climb
 from tocsin.core.permission import CREATE, READ_KEY, UPDATE, Thing
-from tocsin.service import access, browsing, story
+from tocsin.service import access, browsing, maintenance, story
 from tocsin.service import services as deeds
 from tocsin.service.browsing import Wanted
 from tocsin.store import events, incidents, policies, services
 from tocsin.store.db import Tx
 from tocsin.store.tables.services import integration, service
+from tocsin.web.pages import quiet
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
-STATES = {"critical": ("triggered", "Incident open"), "warning": ("acknowledged", "Somebody is on it"), "active": ("resolved", "All is well")}
+STATES = {"maintenance": ("quiet", "In maintenance"), "critical": ("triggered", "Incident open"), "warning": ("acknowledged", "Somebody is on it"), "active": ("resolved", "All is well")}
 """How a service stands, by PagerDuty's word for it: our state and words."""
 
 
@@ -27,7 +28,8 @@ def list_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     known = policies.load(tx, {row.escalation_policy_id for row in rows})
     first = {policy.id: _first_people(tx, policy, visit) for policy in known.values()}
     status = incidents.status_of_services(tx, ids) if ids else {}
-    order = {"critical": 0, "warning": 1, "active": 2}
+    status |= dict.fromkeys(maintenance.quiet_now(tx, ids, visit.now), "maintenance")
+    order = {"critical": 0, "warning": 1, "maintenance": 2, "active": 3}
     return {
         "rows": sorted(rows, key=lambda row: (row.is_disabled, order[status[row.id]])),
         "status": status,
@@ -78,6 +80,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "policy": policy,
         "ladder": story.ladder_of(tx, policy, visit.now),
         "state": STATES[incidents.status_of_services(tx, [row.id])[row.id]],
+        **quiet.facts(visit, tx, row),
         "recent": found[:10],
         "ways": services.integrations_of(tx, [row.id])[row.id],
         "user_name": browsing.user_names(tx),
@@ -87,11 +90,17 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     }
 
 
+def one_mark(visit: Visit, tx: Tx) -> object:
+    return events.last_position(tx), quiet.mark(visit, tx, visit.segment("id"))
+
+
 def act(visit: Visit) -> Response:
     """Add or remove a way in; turn the service off or on."""
     service_id, entry = visit.segment("id"), visit.entry
     here = f"{PREFIX}/services/{service_id}"
     verb = entry.typed("do")
+    if verb in quiet.VERBS:
+        return quiet.act(visit, service_id)
     with visit.front.db.write() as tx:
         row = access.find(tx, visit.who, "service", service, service_id, UPDATE)
         if verb == "add":
@@ -114,5 +123,5 @@ def act(visit: Visit) -> Response:
 
 PAGES = (
     Page("/services", View("services.html", list_facts, list_mark), create),
-    Page("/services/{id}", View("service.html", one_facts, list_mark), act),
+    Page("/services/{id}", View("service.html", one_facts, one_mark), act),
 )
