@@ -34,7 +34,7 @@ NULL_THERE = frozenset(
         "alert_grouping", "alert_grouping_timeout", "timeout", "vendor", "integration_email", "oauth_client",
         "start", "end", "schedule", "rendered_coverage_percentage", "next_oncall_for_user",
         "resolved_at", "priority", "resolve_reason", "conference_bridge", "last_status_change_by", "severity", "integration",
-        "first_trigger_log_entry", "incident_key", "parent", "updated_at",
+        "first_trigger_log_entry", "incident_key", "parent", "total", "updated_at",
     },
 )  # fmt: skip
 """Fields whose prose says that they are null when there is nothing, though the schema does not."""

@@ -224,6 +224,8 @@ def _respond(api: Api, things: dict[str, str]) -> None:
     targets = [{"responder_request_target": {"id": id_, "type": "user_reference"}} for id_ in able]
     body = {"requester_id": CY.id, "message": "Help", "responder_request_targets": targets}
     assert api.ask("POST", f"/incidents/{things['incident']}/responder_requests", body).status == 200
+    log = api.ask("GET", f"/incidents/{things['incident']}/log_entries").body["log_entries"]
+    things["trigger_entry"] = next(entry["id"] for entry in log if entry["type"] == "trigger_log_entry")
 
 
 def _event(user_id: str) -> dict[str, Any]:
@@ -373,7 +375,7 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "GET /incidents/{incident}/past_incidents": Case(SEER),
         "GET /incidents/{incident}/related_incidents": Case(SEER),
         "GET /incidents/{incident}/outlier_incident": Case(SEER),
-        "PUT /log_entries/{entry}/channel": Case(RESPONDER, body={"channel": {"type": "web_trigger", "details": "Other"}}),
+        "PUT /log_entries/{trigger_entry}/channel": Case(RESPONDER, body={"channel": {"type": "web_trigger", "details": "Other"}}),
         "GET /incidents/types": Case(SEER),
         "GET /incidents/types/{type}": Case(SEER),
         "POST /incidents/types": Case(MANAGER, body={"incident_type": {"name": "fraud", "display_name": "Fraud", "parent_type": "security"}}),

@@ -347,6 +347,8 @@ class Desk:
     ) -> str:
         """Tell how it stands to whoever subscribed, and to its assignees; the id of the update."""
         incident = self.incident(incident_id)
+        if status_updates.count(self.tx, incident_id) >= status_updates.UPDATES_MOST:
+            raise invalid(f"an incident holds at most {status_updates.UPDATES_MOST} status updates")
         update_id = ids.object_id(self.chance)
         update = status_updates.Update(update_id, incident, text, subject, html, agent)
         status_updates.keep(self.tx, update, now=self.now)

@@ -26,8 +26,9 @@ from tocsin.core import incident as rules
 from tocsin.core.escalation import Policy
 from tocsin.core.events import Agent
 from tocsin.core.incident import Incident
-from tocsin.service import audit
+from tocsin.service import audit, incident_types
 from tocsin.service.audit import Deed
+from tocsin.service.incident_types import Defined
 from tocsin.store import events as log
 from tocsin.store import incidents
 from tocsin.store import webhooks as store
@@ -402,6 +403,11 @@ _TYPES: Final[Mapping[type[happened.Event], str]] = {
     happened.PriorityChanged: "incident.priority_updated",
     happened.Annotated: "incident.annotated",
     happened.StatusUpdatePublished: "incident.status_update_published",
+    happened.UserAsked: "incident.responder.added",
+    happened.ResponderJoined: "incident.responder.replied",
+    happened.ResponderDeclined: "incident.responder.replied",
+    happened.TypeChanged: "incident.incident_type.changed",
+    happened.ValuesChanged: "incident.custom_field_values.updated",
 }
 
 
@@ -490,6 +496,13 @@ class _Names:
         self._tx = tx
         self._known: dict[tuple[str, str], str | None] = {}
         self._teams: dict[str, str | None] = {}
+        self._fields: dict[str, list[Defined]] = {}
+
+    def fields(self, type_name: str) -> list[Defined]:
+        """The fields that incidents of this type have."""
+        if type_name not in self._fields:
+            self._fields[type_name] = incident_types.fields_of_type(self._tx, type_name)
+        return self._fields[type_name]
 
     def team_of_policy(self, policy_id: str) -> str | None:
         if policy_id not in self._teams:
@@ -522,8 +535,46 @@ def _told_of(event: happened.Event, incident: Incident, names: _Names) -> dict[s
                 "trimmed": trimmed,
                 "type": "incident_status_update",
             }
+        case happened.UserAsked() | happened.ResponderJoined() | happened.ResponderDeclined():
+            return _told_responder(event, incident, names)
+        case happened.ValuesChanged():
+            return {
+                "incident": whole,
+                "custom_fields": [_told_value(one, incident.values.get(one.id)) for one in names.fields(incident.type_name)],
+                "changed_custom_fields": [_told_value(one, one.before) for one in event.changes],
+                "type": "incident_field_values",
+            }
         case _:
             return _told_whole(incident, names)
+
+
+def _told_responder(
+    event: happened.UserAsked | happened.ResponderJoined | happened.ResponderDeclined, incident: Incident, names: _Names
+) -> dict[str, Any]:
+    """Somebody who was asked to help, as they stood right after."""
+    found = next((one for one in incident.responders if one.user_id == event.user_id), None)
+    policy = found.policies[-1] if found and found.policies else None
+    return {
+        "incident": reference("incident", incident.id, incident.title),
+        "user": names.reference("user", event.user_id),
+        "escalation_policy": names.reference("escalation_policy", policy[0]) if policy else None,
+        "message": event.message[:TRIMMED_AT],
+        "state": found.state.value if found else "pending",
+        "type": "incident_responder",
+    }
+
+
+def _told_value(one: Defined | happened.FieldValue, value: object) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "type": "field_value",
+        "namespace": "incidents",
+        "name": one.name,
+        "display_name": one.display_name,
+        "data_type": one.data_type,
+        "field_type": one.field_type,
+        "value": value,
+    }
 
 
 def _told_whole(incident: Incident, names: _Names) -> dict[str, Any]:
@@ -539,7 +590,7 @@ def _told_whole(incident: Incident, names: _Names) -> dict[str, Any]:
         "incident_key": incident.key,
         "created_at": times.iso(incident.created_at),
         "title": incident.title,
-        "incident_type": {"name": "incident_default"},
+        "incident_type": {"name": incident.type_name},
         "service": names.reference("service", incident.service_id),
         "assignees": [names.reference("user", user_id) for user_id in incident.user_ids],
         "escalation_policy": names.reference("escalation_policy", incident.policy.id),

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from tocsin.api.kernel import envelope
 from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import Body
@@ -14,15 +16,17 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.core import events as happened
 from tocsin.core import permission
 from tocsin.core.events import Agent, Event
-from tocsin.core.incident import Incident, pending
+from tocsin.core.incident import Incident, Timer, pending
+from tocsin.core.responders import Request, Responder
+from tocsin.service import incident_types
+from tocsin.service.incident_types import Defined
 from tocsin.store import alerts as store_alerts
 from tocsin.store import events, incidents
 from tocsin.store.alerts import Alert
 from tocsin.store.events import Entry
 from tocsin.store.tables import people as people_tables
 from tocsin.store.tables import services as service_tables
-
-DEFAULT_TYPE: Final = "incident_default"
+from tocsin.store.tables.responding import entry_channel
 
 LOG_TYPES: Final[Mapping[str, str]] = {
     "triggered": "trigger",
@@ -44,6 +48,12 @@ LOG_TYPES: Final[Mapping[str, str]] = {
     "field_changed": "field_value_change",
     "annotated": "annotate",
     "status_update": "status_update",
+    "user_asked": "responder_request_for_user",
+    "policy_asked": "responder_request_for_escalation_policy",
+    "responder_joined": "responder_accept",
+    "responder_declined": "responder_decline",
+    "type_changed": "field_value_change",
+    "values_changed": "custom_field_value_change",
     "notified": "notify",
 }
 """Stored name of an event → PagerDuty's word for its log entry. Events that PagerDuty has no word for are not shown."""
@@ -187,6 +197,7 @@ def incident_bodies(call: Call, listed: Sequence[Incident]) -> list[Body]:
     people = {user_id for one in listed for user_id in one.user_ids}
     people |= {ack.agent.id for one in listed for ack in one.acknowledgements if ack.agent.is_user}
     people |= {one.last_status_by.id for one in listed if one.last_status_by and one.last_status_by.is_user}
+    people |= {user_id for one in listed for user_id in _helpers(one)}
     named = Named(
         call,
         user_ids=people,
@@ -200,7 +211,12 @@ def incident_bodies(call: Call, listed: Sequence[Incident]) -> list[Body]:
         shown = entry_bodies(_flat(call), list(firsts.values()), channels=True)
         whole = dict(zip(firsts, shown, strict=True))
     merged = incidents.load(call.tx, [one.merged_into for one in listed if one.merged_into])
-    return [_incident(call, one, named, firsts.get(one.id), whole.get(one.id), merged) for one in listed]
+    bodies = [_incident(call, one, named, firsts.get(one.id), whole.get(one.id), merged) for one in listed]
+    if "custom_fields" in call.includes:
+        fields = {name: incident_types.fields_of_type(call.tx, name) for name in {one.type_name for one in listed}}
+        for body, one in zip(bodies, listed, strict=True):
+            body["custom_fields"] = value_bodies(fields[one.type_name], one.values)
+    return bodies
 
 
 def _incident(
@@ -237,12 +253,13 @@ def _incident(
             "resolved": one.alerts_total - one.alerts_open,
         },
         "is_mergeable": one.merged_into is None,
-        "incident_type": {"name": DEFAULT_TYPE},
+        "incident_type": {"name": one.type_name},
         "escalation_policy": named.policy(one.policy.id, one.policy.name),
         "teams": named.teams_of(one.policy.id),
         "pending_actions": [
             {"type": timer.value, "at": named.at(at)}
             for timer, at in sorted(pending(one).items(), key=lambda item: item[1])
+            if timer is not Timer.ASK_FURTHER
         ],
         "acknowledgements": [
             {
@@ -257,15 +274,84 @@ def _incident(
         if target
         else None,
         "conference_bridge": one.conference_bridge,
-        "incidents_responders": [],
-        "responder_requests": [],
+        "incidents_responders": [responder_body(call, one, each, named) for each in one.responders],
+        "responder_requests": [request_body(call, one, each, named) for each in one.requests],
         "urgency": one.urgency.value,
     }
     if "body" in call.includes:
         told["body"] = {"type": "incident_body", "details": one.details}
-    if "custom_fields" in call.includes:
-        told["custom_fields"] = []
     return told
+
+
+def value_bodies(fields: Sequence[Defined], values: Mapping[str, Any]) -> list[Body]:
+    """Fields with the values an incident holds for them; null where it holds none."""
+    return [
+        {
+            "id": one.id,
+            "type": "field_value",
+            "name": one.name,
+            "display_name": one.display_name,
+            "description": one.description,
+            "data_type": one.data_type,
+            "field_type": one.field_type,
+            "value": values.get(one.id),
+        }
+        for one in fields
+    ]
+
+
+def _helpers(one: Incident) -> set[str]:
+    """Everybody named by the incident's requests for help."""
+    asked = {user_id for each in one.responders for user_id in (each.user_id, each.requester_id)}
+    return asked | {each.requester_id for each in one.requests}
+
+
+def responders_named(call: Call, one: Incident) -> Named:
+    """The people that the incident's requests for help name, read at once."""
+    return Named(call, user_ids=_helpers(one))
+
+
+def responder_body(call: Call, one: Incident, each: Responder, named: Named) -> Body:
+    """Somebody who was asked to help."""
+    return {
+        "state": each.state.value,
+        "user": shapes.reference_in(call, "user", each.user_id, named.users),
+        "incident": incident_reference(call, one),
+        "updated_at": named.at(each.updated_at),
+        "message": each.message,
+        "requester": shapes.reference_in(call, "user", each.requester_id, named.users),
+        "requested_at": named.at(each.requested_at),
+        "escalation_policy_requests": [name for _, name in each.policies],
+    }
+
+
+def request_body(call: Call, one: Incident, each: Request, named: Named) -> Body:
+    """A request for help, and whom each of its targets came to be."""
+    return {
+        "id": each.id,
+        "incident": incident_reference(call, one),
+        "requester": shapes.reference_in(call, "user", each.requester_id, named.users),
+        "requested_at": named.at(each.at),
+        "message": each.message,
+        "responder_request_targets": [
+            target_body(call, one, kind, id_, name, named) for kind, id_, name in each.targets
+        ],
+    }
+
+
+def target_body(call: Call, one: Incident, kind: str, id_: str, name: str, named: Named) -> Body:
+    """A target of a request for help, with those it came to be."""
+    if kind == "user":
+        people = [each for each in one.responders if each.user_id == id_]
+    else:
+        people = [each for each in one.responders if any(policy_id == id_ for policy_id, _ in each.policies)]
+    told = {
+        "type": kind,
+        "id": id_,
+        "summary": named.name(id_) if kind == "user" else name,
+        "incidents_responders": [responder_body(call, one, each, named) for each in people],
+    }
+    return {"responder_request_target": told}
 
 
 # ------------------------------------------------------------------------------------------------------------- alerts
@@ -391,6 +477,7 @@ def entry_bodies(call: Call, listed: Sequence[Entry], *, channels: bool = False)
     whole: dict[str, Body] = {}
     if "incidents" in call.includes:
         whole = {body["id"]: body for body in incident_bodies(call, list(known.values()))}
+    corrected = _corrected(call, [entry.id for entry in listed])
     shows_key = permission.may(call.actor, permission.READ_KEY, permission.Thing("service")).allowed
     has_channels = channels or "channels" in call.includes
     bodies = []
@@ -415,13 +502,21 @@ def entry_bodies(call: Call, listed: Sequence[Entry], *, channels: bool = False)
             "contexts": contexts(alert.content) if alert else [],
             "event_details": _event_details(event),
         }
+        if entry.id in corrected:
+            told["channel"]["details"] = corrected[entry.id]
         bodies.append(told | _extras(call, event, named))
     return bodies
 
 
+def _corrected(call: Call, entry_ids: list[str]) -> dict[str, str]:
+    """By entry, the details that were written over those of its channel."""
+    of = entry_channel.c
+    return {row.entry_id: row.details for row in call.tx.rows(sa.select(of.entry_id, of.details).where(of.entry_id.in_(entry_ids)))}
+
+
 def _people(event: Event) -> set[str]:
     found = set(getattr(event, "user_ids", ()))
-    if isinstance(event, happened.Notified):
+    if isinstance(event, happened.Notified | happened.UserAsked | happened.ResponderJoined | happened.ResponderDeclined):
         found.add(event.user_id)
     return found | ({event.agent.id} if event.agent.is_user else set())
 
@@ -464,7 +559,7 @@ def _channel(event: Event, alert: Alert | None, *, whole: bool, shows_key: bool)
     return told
 
 
-def _extras(call: Call, event: Event, named: Named) -> Body:
+def _extras(call: Call, event: Event, named: Named) -> Body:  # noqa: C901 - one flat case an event
     """The fields that only this type of entry has."""
     match event:
         case happened.Assigned() | happened.Escalated():
@@ -493,11 +588,27 @@ def _extras(call: Call, event: Event, named: Named) -> Body:
             return {"event_details": {"old_value": event.before, "new_value": event.priority_id}}
         case happened.StatusUpdatePublished():
             return {"message": event.message}
+        case happened.UserAsked() | happened.ResponderJoined() | happened.ResponderDeclined():
+            return {"user": named.user(event.user_id), "message": event.message}
+        case happened.PolicyAsked():
+            policy = envelope.reference(call.house, "escalation_policy", event.policy.id, event.policy.name)
+            return {"escalation_policy": policy, "message": event.message}
+        case happened.TypeChanged():
+            return {"changeset": ["incident_type"], "event_details": {"old_value": event.before, "new_value": event.name}}
+        case happened.ValuesChanged():
+            return {
+                "changeset": [one.name for one in event.changes],
+                "custom_fields_changes": [
+                    {"id": one.id, "name": one.name, "display_name": one.display_name, "data_type": one.data_type,
+                     "field_type": one.field_type, "value": one.value, "old_value": one.before}
+                    for one in event.changes
+                ],
+            }  # fmt: skip
         case _:
             return {}
 
 
-def _words(event: Event, named: Named | None) -> str:
+def _words(event: Event, named: Named | None) -> str:  # noqa: C901 - one flat case an event
     """The entry in one sentence."""
     by = event.agent.summary
 
@@ -529,6 +640,10 @@ def _words(event: Event, named: Named | None) -> str:
             return f"Urgency changed from {event.before.value} to {event.urgency.value}"
         case happened.Annotated():
             return f"Note by {by}"
+        case happened.UserAsked():
+            return f"{by} asked {people([event.user_id])} to help"
+        case happened.PolicyAsked():
+            return f"{by} asked {event.policy.name} to help"
         case happened.Notified():
             return f"Notified {people([event.user_id])} by {event.kind}"
         case _:

@@ -18,8 +18,9 @@ from tocsin.base.errors import Refusal, invalid, invalid_arguments
 from tocsin.core import alert as alert_rules
 from tocsin.core import permission
 from tocsin.core.events import Status, Urgency
+from tocsin.core.incident import BASE_TYPE
 from tocsin.core.permission import Thing
-from tocsin.service import access
+from tocsin.service import access, incident_types
 from tocsin.service.incidents import Desk
 from tocsin.store import incident_lists, incidents, policies
 from tocsin.store.incident_lists import STATUSES, URGENCIES, Wanted
@@ -58,7 +59,10 @@ class Assignee(msgspec.Struct):
 
 
 class IncidentType(msgspec.Struct):
-    name: str = shapes.DEFAULT_TYPE
+    """A type by its name; its id serves too."""
+
+    name: str | None = None
+    id: str | None = None
 
 
 class Details(msgspec.Struct):
@@ -226,7 +230,7 @@ def make(call: Call, wish: IncidentMake) -> Body:
         raise invalid("An incident is given either assignments or an escalation_policy, not both")
     if row.is_disabled:
         raise invalid(f"Service {row.name} is disabled: enable it first")
-    _default_type(wish.incident_type)
+    type_name = _type_name(call, wish.incident_type)
     policy_id = _policy(call, wish.escalation_policy) or row.escalation_policy_id
     team = call.tx.scalar(sa.select(escalation_policy.c.team_id).where(escalation_policy.c.id == policy_id))
     access.allow(call.actor, permission.RESPOND, Thing("incident", teams=frozenset({team} if team else ())))
@@ -250,6 +254,7 @@ def make(call: Call, wish: IncidentMake) -> Body:
             assign_to=_assignees(call, wish.assignments or None),
             priority_id=_priority(call, wish.priority),
             details=wish.body.details if isinstance(wish.body, Details) else None,
+            type_name=type_name or BASE_TYPE,
         )
         if isinstance(wish.conference_bridge, Bridge):
             desk.change_field(made.id, agent, CHANNEL, "conference_bridge", msgspec.to_builtins(wish.conference_bridge))
@@ -265,9 +270,14 @@ def _key_is_free(call: Call, service_id: str, key: str) -> None:
         raise invalid_arguments("Open incident with matching dedup key already exists on this service")
 
 
-def _default_type(wished: IncidentType | UnsetType | None) -> None:
-    if isinstance(wished, IncidentType) and wished.name != shapes.DEFAULT_TYPE:
-        raise invalid(f"incident_type '{wished.name[:64]}' does not exist; {shapes.DEFAULT_TYPE} is the only one")
+def _type_name(call: Call, wished: IncidentType | UnsetType | None) -> str | None:
+    """The name of the type that is wished for. Raises 400 when there is none like it, or it is disabled."""
+    if not isinstance(wished, IncidentType):
+        return None
+    named = wished.name or wished.id
+    if named is None:
+        raise invalid("incident_type needs a name")
+    return incident_types.usable(call.tx, named).name
 
 
 def _policy(call: Call, wished: Reference | UnsetType | None) -> str | None:
@@ -338,7 +348,9 @@ def change_many(call: Call, wishes: list[IncidentItem]) -> list[Body]:
 def _change(call: Call, desk: Desk, id_: str, wish: IncidentChange) -> None:
     """What is wished for one incident, in an order in which every part can hold: fields, whose it is, then its status."""
     agent = call.actor.agent
-    _default_type(wish.incident_type)
+    type_name = _type_name(call, wish.incident_type)
+    if type_name is not None:
+        desk.change_type(id_, agent, CHANNEL, type_name)
     if wish.title is not UNSET:
         desk.change_field(id_, agent, CHANNEL, "title", wish.title)
     if wish.priority is not UNSET:

@@ -1,25 +1,32 @@
 """Log entries: what happened, of one incident or of all, newest first (BEHAVIOUR 3.2, tag Log Entries).
 
-An entry is the event log as PagerDuty words it, and the log never changes: so `PUT /log_entries/{id}/channel` is not served.
+An entry is the event log as PagerDuty words it, and the log never changes: details written over an entry's channel are kept
+beside it, and shown in their place.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from tocsin.api.kernel import paging
-from tocsin.api.kernel.call import Call
+from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.filters import since_until
-from tocsin.api.kernel.spec import Body, Report
+from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources import incident_shapes as shapes
 from tocsin.api.resources import incidents
+from tocsin.base.errors import Refusal, invalid
+from tocsin.core import permission
 from tocsin.service import access
 from tocsin.store import events
 from tocsin.store.tables.engine import event
 from tocsin.store.tables.incidents import incident
+from tocsin.store.tables.responding import entry_channel
 from tocsin.store.tables.services import escalation_policy
 
 INCLUDES: Final = frozenset({"incidents", "services", "channels", "teams"})
+DETAILS_MOST: Final = 25_000
 
 
 def list_(call: Call) -> Body:
@@ -75,8 +82,35 @@ def show(call: Call) -> Body:
     return shapes.entry_bodies(call, [entry])[0]
 
 
+class ChannelWrite(msgspec.Struct):
+    type: Literal["web_trigger", "mobile"]
+    details: Annotated[str, Meta(max_length=DETAILS_MOST)]
+
+
+def write_channel(call: Call, wish: ChannelWrite) -> Reply:
+    """Write other details over the channel of an entry; its type must be the one it has."""
+    entry = events.find(call.tx, call.id)
+    if entry is None or entry.kind not in shapes.LOG_TYPES:
+        raise access.missing("log_entry")
+    try:
+        access.find(call.tx, call.actor, "incident", incident, entry.event.incident_id, permission.RESPOND)
+    except Refusal as refusal:
+        raise (access.missing("log_entry") if refusal.status == 404 else refusal) from refusal
+    has = shapes.entry_bodies(call, [entry])[0]["channel"]["type"]
+    if has != wish.type:
+        raise invalid(f"The channel of this log entry is of the type {has}, which cannot be changed to {wish.type}")
+    row = {"entry_id": entry.id, "details": wish.details, "changed_by": call.actor.agent.id, "changed_at": call.now}
+    call.tx.execute(sa.delete(entry_channel).where(entry_channel.c.entry_id == entry.id))
+    call.tx.execute(sa.insert(entry_channel), [row])
+    return Reply(202)
+
+
 DECLARED = (
+    Action(
+        method="PUT", path="/log_entries/{id}/channel", tag="Log Entries", run=write_channel, body=ChannelWrite, wrap_in="channel",
+        scope="incidents.write", from_needed=True,
+    ),
     Report("/log_entries", "Log Entries", list_, scope="incidents.read", includes=INCLUDES),
     Report("/log_entries/{id}", "Log Entries", show, scope="incidents.read", wrap_out="log_entry", includes=INCLUDES),
     Report("/incidents/{id}/log_entries", "Incidents", list_of_incident, scope="incidents.read", includes=INCLUDES),
-)
+)  # fmt: skip
