@@ -29,7 +29,7 @@ from tocsin.web.visit import PREFIX, Page, View, Visit
 HERE = f"{PREFIX}/shifts"
 AHEAD = timedelta(weeks=8)
 """How far ahead shifts are listed."""
-SHOWN = 40
+SHOWN = 16
 """Shifts listed; a calendar program shows them all."""
 ENDED_SHOWN = timedelta(days=14)
 """How long one's own requests are shown after they ended."""
