@@ -154,6 +154,9 @@ PERSONAL_KINDS: Final = frozenset(
 ADMIN_READ_KINDS: Final = frozenset({"audit_record", "api_key", "session"})
 """What only Global Admins and the Account Owner may look at, besides the person it belongs to."""
 
+MANAGER_READ_KINDS: Final = frozenset({"rota_load"})
+"""What only Managers and above may look at, besides the people it is about."""
+
 
 def level(actor: Actor, thing: Thing) -> Level:
     """How far the actor's power over this thing reaches: the base role, or a role in one of its teams if higher."""
@@ -193,7 +196,7 @@ def may(actor: Actor, action: str, thing: Thing) -> Verdict:
 def _may_read(reach: Level, thing: Thing, *, is_own: bool) -> Verdict:
     if is_own or thing.kind in OPEN_KINDS:
         return Verdict(True, "Everybody here may read this")
-    needed = Level.ADMIN if thing.kind in ADMIN_READ_KINDS else Level.OBSERVER
+    needed = Level.ADMIN if thing.kind in ADMIN_READ_KINDS else Level.MANAGER if thing.kind in MANAGER_READ_KINDS else Level.OBSERVER
     if reach >= needed:
         return Verdict(True, f"{reach.words}s may read this")
     return Verdict(False, f"Reading this takes a {needed.words}", is_visible=False)
