@@ -37,7 +37,7 @@ from tocsin.core.swap import (
     Swap,
     Withdraw,
 )
-from tocsin.service import access, audit, notify, people, schedules, shift_schedules
+from tocsin.service import access, audit, notify, people, schedules, shift_exceptions
 from tocsin.service.audit import Deed
 from tocsin.store import account, outbox, timers
 from tocsin.store import handoffs as store_handoffs
@@ -208,16 +208,16 @@ def _hand_over(tx: Tx, deed: Deed, row: sa.Row[Any], hand_overs: Sequence[HandOv
             # One at a time: who stands in two sources shows by the second only when the first is given away.
             if not (replaced := _replacements(tx, row.id, one)):
                 break
-            shift_schedules.add_overrides(tx, deed, row.id, replaced)
+            shift_exceptions.add_overrides(tx, deed, row.id, replaced)
 
 
-def _replacements(tx: Tx, schedule_id: str, one: HandOver) -> list[shift_schedules.AskedOverride]:
+def _replacements(tx: Tx, schedule_id: str, one: HandOver) -> list[shift_exceptions.AskedOverride]:
     loaded = _loaded(tx, schedule_id, one.span, None)
     model = loaded.schedule.model
     members = {standing.id: standing.member for standing in model.replacements}
     rotations = {rotation.id for rotation in model.rotations}
     return [
-        shift_schedules.AskedOverride(
+        shift_exceptions.AskedOverride(
             source_type=ROTATION if piece.source_id in rotations else CUSTOM_SHIFT, source_id=piece.source_id,
             start=piece.span.start, end=piece.span.end,
             overridden=members[piece.replacement_id] if piece.replacement_id is not None else one.from_id,
