@@ -105,3 +105,44 @@ def test_support_hours_may_go_over_midnight_into_the_next_day() -> None:
     assert friday + timedelta(hours=6) in NIGHT  # Saturday 05:30
     assert friday + timedelta(hours=7) not in NIGHT
     assert friday - timedelta(hours=18) not in NIGHT  # Friday 05:30 belongs to Thursday's night
+
+
+def test_in_a_window_a_trigger_opens_nothing_and_a_resolve_does_not_count() -> None:
+    def quietly(action: str, *, is_open: bool = False, is_held: bool = False, disabled: bool = False) -> Outcome:
+        return alert.judge(
+            action, is_open=is_open, service_disabled=disabled, early=None, event_at=None, now=NOON, quiet="window 1", is_held=is_held
+        ).outcome
+
+    assert quietly("trigger") is Outcome.MAINTENANCE
+    assert quietly("trigger", is_open=True) is Outcome.REPEATED
+    assert quietly("acknowledge", is_open=True) is Outcome.ACKNOWLEDGED
+    assert quietly("resolve", is_open=True) is Outcome.MAINTENANCE
+    assert quietly("resolve", is_open=True, is_held=True) is Outcome.RESOLVED
+    assert quietly("resolve") is Outcome.NO_OPEN_ALERT
+    assert quietly("trigger", disabled=True) is Outcome.SERVICE_DISABLED
+
+
+def test_what_is_held_back_cannot_be_acknowledged() -> None:
+    held = alert.judge("acknowledge", is_open=True, service_disabled=False, early=None, event_at=None, now=NOON, is_held=True)
+    assert held.outcome is Outcome.PAUSED
+
+
+OFFICE = SupportHours("Europe/Paris", time(9), time(17), (1, 2, 3, 4, 5))
+NIGHT = SupportHours("Europe/Paris", time(22), time(6), (5,))
+
+
+@pytest.mark.parametrize(
+    ("hours", "name", "after", "expected"),
+    [
+        (OFFICE, alert.START_OF_SUPPORT, "2026-11-23T07:59:59", "2026-11-23T08:00:00"),
+        (OFFICE, alert.START_OF_SUPPORT, "2026-11-23T08:00:00", "2026-11-24T08:00:00"),
+        (OFFICE, alert.END_OF_SUPPORT, "2026-11-23T08:00:00", "2026-11-23T16:00:00"),
+        (OFFICE, alert.START_OF_SUPPORT, "2026-11-27T12:00:00", "2026-11-30T08:00:00"),  # over the weekend
+        (OFFICE, alert.START_OF_SUPPORT, "2026-03-27T12:00:00", "2026-03-30T07:00:00"),  # over the change of clocks
+        (NIGHT, alert.START_OF_SUPPORT, "2026-11-23T12:00:00", "2026-11-27T21:00:00"),
+        (NIGHT, alert.END_OF_SUPPORT, "2026-11-27T22:00:00", "2026-11-28T05:00:00"),  # Friday's hours end on Saturday
+    ],
+)
+def test_support_hours_begin_and_end_by_the_clock_on_the_wall(hours: SupportHours, name: str, after: str, expected: str) -> None:
+    asked, told = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (after, expected))
+    assert alert.next_named(hours, name, asked) == told

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tocsin.core.grouping import Candidate, Grouping, choose, grouped_content
+import pytest
+
+from tocsin.core.grouping import Candidate, Grouping, choose, grouped_content, likeness, recommended_window
 from tocsin.core.incident import MAX_ALERTS
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -74,3 +76,66 @@ def test_what_is_grouped_by_may_lie_in_the_details() -> None:
     grouping = Grouping("content_based", HOUR, ("source", "custom_details.cluster", "group"))
     content = grouped_content(grouping, {"source": "db1", "group": None}, {"cluster": 3})
     assert content == {"source": "db1", "custom_details.cluster": "3", "group": None}
+
+
+BY_TEXT = Grouping("intelligent", HOUR, text_fields=("summary",))
+EITHER = Grouping("content_based_intelligent", HOUR, ("source",), text_fields=("summary",))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "share"),
+    [
+        ("Disk full on host 12", "disk FULL on host 345", 1.0),
+        ("Disk full", "Certificate expires", 0.0),
+        ("", "", 0.0),
+        ("disk full on db", "disk full on web", 0.6),
+    ],
+)
+def test_likeness_is_the_share_of_words_that_are_in_both(one: str, other: str, share: float) -> None:
+    assert likeness(one, other) == likeness(other, one) == share
+
+
+def test_by_likeness_it_joins_what_is_said_in_nearly_the_same_words() -> None:
+    known = candidate(7, content={"summary": "Disk full on host 12"})
+    joined = choose(BY_TEXT, {"summary": "Disk full on host 99"}, [known], NOON)
+    assert joined is not None
+    assert joined.reason == "grouped by likeness: 100% of the words of summary are those of #7"
+    assert choose(BY_TEXT, {"summary": "Certificate expires"}, [known], NOON) is None
+    assert choose(BY_TEXT, {"summary": None}, [candidate(content={"summary": None})], NOON) is None
+
+
+def test_the_window_holds_for_likeness_too() -> None:
+    old = candidate(began=HOUR + timedelta(seconds=1), content={"summary": "Disk full"})
+    assert choose(BY_TEXT, {"summary": "Disk full"}, [old], NOON) is None
+
+
+def test_by_content_or_likeness_either_is_enough_and_content_is_named_first() -> None:
+    known = [candidate(content={"source": "db1", "summary": "Disk full"})]
+    by_content = choose(EITHER, {"source": "db1", "summary": "Disk full"}, known, NOON)
+    by_likeness = choose(EITHER, {"source": "db2", "summary": "Disk full"}, known, NOON)
+    assert by_content is not None
+    assert by_content.reason == "grouped by content: the same source as #1"
+    assert by_likeness is not None
+    assert by_likeness.reason.startswith("grouped by likeness")
+    assert choose(EITHER, {"source": "db2", "summary": "Mail late"}, known, NOON) is None
+
+
+def test_a_field_that_neither_has_is_not_the_same() -> None:
+    nothing: dict[str, str | None] = {"source": None, "class": None}
+    assert choose(BY_HOST, nothing, [candidate(content=nothing)], NOON) is None
+    any_field = Grouping("content_based", HOUR, ("source", "class"), every_field=False)
+    assert choose(any_field, nothing, [candidate(content=nothing)], NOON) is None
+
+
+def test_details_are_looked_into_by_dots() -> None:
+    grouping = Grouping("content_based", HOUR, ("custom_details.rack.row", "custom_details.a.b", "custom_details.no.such"))
+    found = grouped_content(grouping, {}, {"rack": {"row": 7}, "a.b": "whole name", "no": "text"})
+    assert found == {"custom_details.rack.row": "7", "custom_details.a.b": "whole name", "custom_details.no.such": None}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [([], 5), ([0], 5), ([0, 1], 5), ([0, 10], 10), ([0, 10, 21], 11), ([0, 500], 60)]
+)
+def test_the_recommended_window_is_the_mean_distance_within_bounds(minutes: list[int], expected: int) -> None:
+    arrivals = [NOON + timedelta(minutes=at) for at in reversed(minutes)]
+    assert recommended_window(arrivals) == timedelta(minutes=expected)

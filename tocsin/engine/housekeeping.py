@@ -6,8 +6,9 @@ from typing import Final
 
 import structlog
 
+from tocsin.service import hours
 from tocsin.service.sessions import Lifetimes
-from tocsin.store import alerts, audit, keeping, leases, sessions, webhooks
+from tocsin.store import alerts, audit, changes, keeping, leases, pauses, sessions, webhooks
 from tocsin.store.db import Database
 
 _log = structlog.get_logger("tocsin.housekeeping")
@@ -20,6 +21,10 @@ FAILURES_KEPT: Final = timedelta(days=1)
 """How long failed sign-ins are remembered; throttling looks back much less."""
 AUDIT_KEPT: Final = timedelta(days=365)
 """How long audit records are kept (BEHAVIOUR 7)."""
+PAUSES_KEPT: Final = timedelta(days=184)
+"""How long it is known that an alert was held back: as far as reports reach (BEHAVIOUR 10)."""
+CHANGES_KEPT: Final = timedelta(days=90)
+"""How long change events are kept (BEHAVIOUR 1.2)."""
 BITE: Final = 500
 """Rows of one kind removed in one transaction, so that nobody waits for the broom."""
 
@@ -46,8 +51,11 @@ def housekeeping_pass(db: Database, now: datetime, *, node: str, keep: Keep, bit
                 tx, idle_since=now - Lifetimes().idle, failed_before=now - FAILURES_KEPT, now=now
             ),
             "audit_records": audit.drop_before(tx, now - AUDIT_KEPT),
+            "pauses": pauses.forget(tx, now - PAUSES_KEPT, bite),
+            "changes": changes.forget(tx, now - CHANGES_KEPT, bite),
             "incidents": keeping.forget_incidents(tx, now - keep.incidents, bite) if keep.incidents else 0,
         }
+        hours.heal(tx, now)
     if any(removed.values()):
         _log.info("removed what need not be kept any more", **removed)
-    return bite in {removed["webhooks"], removed["events"], removed["alerts"], removed["incidents"]}
+    return bite in {removed[kind] for kind in ("webhooks", "events", "alerts", "incidents", "pauses", "changes")}
