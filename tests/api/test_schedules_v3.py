@@ -13,7 +13,8 @@ from tests.api.test_schedules import layer
 from tests.api.test_schedules import made as made_v2
 from tests.people import ADA, BO, CY
 from tocsin.api.kernel.call import Reply
-from tocsin.service import shift_schedules as service
+from tocsin.service import shift_exceptions as service
+from tocsin.service.shift_rotations import ROTATIONS_MOST
 from tocsin.store.tables.schedules import schedule_version
 
 NOW = "2026-11-23T09:00:00Z"
@@ -256,7 +257,7 @@ def test_an_event_reads_back_as_it_was_written(api: Api) -> None:
 
 def test_rotations_are_shown_in_the_order_they_were_made(api: Api) -> None:
     at = made(api)
-    paths = [rotation(api, at) for _ in range(service.ROTATIONS_MOST)]
+    paths = [rotation(api, at) for _ in range(ROTATIONS_MOST)]
     found = ok(api.ask("GET", f"/v3/schedules/{at}/rotations", query=[("limit", "4"), ("offset", "4")]))
     assert [one["id"] for one in found["rotations"]] == [path.rpartition("/")[2] for path in paths[4:8]]
     assert (found["limit"], found["offset"], found["more"]) == (4, 4, True)
@@ -503,6 +504,14 @@ def test_an_override_is_changed_and_taken_away_as_far_as_it_lies_in_the_future(a
     coming = override(api, at, source, day(27), day(28), ADA.id, CY.id)
     ok(api.ask("DELETE", f"/v3/schedules/{at}/overrides/{coming['id']}"), 204)
     assert api.ask("GET", f"/v3/schedules/{at}/overrides/{coming['id']}").status == 404
+
+
+def test_what_an_override_took_away_can_be_given_back(api: Api) -> None:
+    at = made(api)
+    source = {"rotation_id": rotation(api, at, wish(ADA.id)).rpartition("/")[2]}
+    override(api, at, source, day(24), day(25), ADA.id, CY.id)
+    override(api, at, source, day(24, 12), day(24, 15), ADA.id, ADA.id)
+    assert [(start, who) for start, _, who, _ in final(api, at, day(24), day(25))] == [(day(24), CY.id), (day(24, 12), ADA.id), (day(24, 15), CY.id)]
 
 
 def test_what_an_override_cannot_be_is_said_by_field(api: Api) -> None:

@@ -8,10 +8,11 @@ from tocsin.core.assignments import assignments
 from tocsin.core.escalation import Target
 from tocsin.core.permission import HOUSE
 from tocsin.core.shift_event import Strategy, ZonedTime
-from tocsin.service import coverage, policies
+from tocsin.service import coverage, policies, shift_exceptions, shift_rotations
 from tocsin.service import shift_schedules as service
 from tocsin.service.audit import Deed
-from tocsin.service.shift_schedules import AskedAssignment, AskedEvent, AskedOverride, AskedShift
+from tocsin.service.shift_exceptions import AskedOverride, AskedShift
+from tocsin.service.shift_rotations import AskedAssignment, AskedEvent
 from tocsin.store import schedules as versions
 from tocsin.store.shift_schedules import CUSTOM_SHIFT, ROTATION
 
@@ -38,17 +39,17 @@ def rota(world: World, ada: str, bo: str, cy: str) -> str:
     """Ada, nobody and Bo take turns; Cy stands in for Bo once; Bo has a shift of his own that Ada takes over in part."""
     with world.db.write() as tx:
         schedule_id = service.create(tx, deed(world), name="Shifts", time_zone="Europe/Paris")
-        rotation_id = service.add_rotation(tx, deed(world), schedule_id)
-        service.add_event(tx, deed(world), schedule_id, rotation_id, event(world, Strategy.ROTATING, ada, None, bo))
+        rotation_id = shift_rotations.add_rotation(tx, deed(world), schedule_id)
+        shift_rotations.add_event(tx, deed(world), schedule_id, rotation_id, event(world, Strategy.ROTATING, ada, None, bo))
         start = world.now + 9 * HOUR
-        (shift,) = service.add_custom_shifts(
+        (shift,) = shift_exceptions.add_custom_shifts(
             tx, deed(world), schedule_id, [AskedShift(start=start, end=start + 4 * HOUR, member=bo, says_member=True)]
         )
         people = (
             AskedOverride(source_type=ROTATION, source_id=rotation_id, start=start, end=start + 6 * HOUR, overridden=bo, overriding=cy),
             AskedOverride(source_type=CUSTOM_SHIFT, source_id=shift.id, start=start + HOUR, end=start + 2 * HOUR, overridden=bo, overriding=ada),
         )
-        service.add_overrides(tx, deed(world), schedule_id, people)
+        shift_exceptions.add_overrides(tx, deed(world), schedule_id, people)
     return schedule_id
 
 

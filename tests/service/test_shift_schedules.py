@@ -13,10 +13,11 @@ from tocsin.base.times import Span
 from tocsin.core.permission import HOUSE
 from tocsin.core.schedule import on_call_at
 from tocsin.core.shift_event import Strategy, ZonedTime
-from tocsin.service import schedules, succession
+from tocsin.service import schedules, shift_exceptions, shift_rotations, succession
 from tocsin.service import shift_schedules as service
 from tocsin.service.audit import Deed
-from tocsin.service.shift_schedules import AskedAssignment, AskedEvent, AskedOverride, AskedShift
+from tocsin.service.shift_exceptions import AskedOverride, AskedShift
+from tocsin.service.shift_rotations import AskedAssignment, AskedEvent
 from tocsin.store import schedules as versions
 from tocsin.store import shift_schedules as store
 from tocsin.store.db import Database, Tx
@@ -42,8 +43,8 @@ def daily(start: datetime, *members: str | None, strategy: Strategy = Strategy.R
 def made(tx: Tx, deed: Deed, *members: str | None) -> tuple[str, str, str]:
     """A schedule with one rotation with one event; their ids."""
     schedule_id = service.create(tx, deed, name="Shifts", time_zone="UTC")
-    rotation_id = service.add_rotation(tx, deed, schedule_id)
-    return schedule_id, rotation_id, service.add_event(tx, deed, schedule_id, rotation_id, daily(deed.now, *members))
+    rotation_id = shift_rotations.add_rotation(tx, deed, schedule_id)
+    return schedule_id, rotation_id, shift_rotations.add_event(tx, deed, schedule_id, rotation_id, daily(deed.now, *members))
 
 
 def on_call(tx: Tx, schedule_id: str, instant: datetime) -> set[str]:
@@ -56,12 +57,12 @@ def test_what_was_asked_for_comes_back_and_rules(db: Database, staff: tuple[Pers
     with db.write() as tx:
         schedule_id, rotation_id, event_id = made(tx, deed, ADA.id, None, BO.id)
         shift = AskedShift(start=now + HOUR, end=now + 2 * HOUR, member=CY.id, says_member=True)
-        (extra,) = service.add_custom_shifts(tx, deed, schedule_id, [shift])
+        (extra,) = shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [shift])
         asked = AskedOverride(
             source_type=ROTATION, source_id=rotation_id, start=now + 3 * HOUR, end=now + 4 * HOUR, overridden=ADA.id, overriding=None
         )
         other = replace(asked, source_type=CUSTOM_SHIFT, source_id=extra.id, start=now + HOUR, overridden=CY.id, overriding=BO.id)
-        first, second = service.add_overrides(tx, deed, schedule_id, [asked, other])
+        first, second = shift_exceptions.add_overrides(tx, deed, schedule_id, [asked, other])
     with db.read() as tx:
         (kept,) = store.rotations_of(tx, [schedule_id])[schedule_id]
         (event,) = kept.events
@@ -83,8 +84,8 @@ def test_what_was_asked_for_comes_back_and_rules(db: Database, staff: tuple[Pers
 def test_deleting_a_schedule_takes_all_of_it_away(db: Database, staff: tuple[Persona, ...], deed: Deed, now: datetime) -> None:
     with db.write() as tx:
         schedule_id, rotation_id, _ = made(tx, deed, ADA.id)
-        service.add_custom_shifts(tx, deed, schedule_id, [AskedShift(start=now, end=now + HOUR, member=None, says_member=True)])
-        service.add_overrides(
+        shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [AskedShift(start=now, end=now + HOUR, member=None, says_member=True)])
+        shift_exceptions.add_overrides(
             tx, deed, schedule_id,
             [AskedOverride(source_type=ROTATION, source_id=rotation_id, start=now, end=now + HOUR, overridden=ADA.id, overriding=BO.id)],
         )  # fmt: skip
@@ -99,10 +100,10 @@ def test_a_refusal_leaves_everything_as_it_was(db: Database, staff: tuple[Person
         schedule_id, rotation_id, _ = made(tx, deed, ADA.id)
     good = AskedShift(start=now, end=now + HOUR, member=BO.id, says_member=True)
     with pytest.raises(Refusal) as refused, db.write() as tx:
-        service.add_custom_shifts(tx, deed, schedule_id, [good, replace(good, end=now - HOUR)])
-    assert refused.value.errors == {"custom_shifts.1.end_time": [service.MUST_END_LATER]}
+        shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [good, replace(good, end=now - HOUR)])
+    assert refused.value.errors == {"custom_shifts.1.end_time": [shift_exceptions.MUST_END_LATER]}
     with pytest.raises(Refusal) as refused, db.write() as tx:
-        service.add_event(tx, deed, schedule_id, rotation_id, daily(now + DAY, BO.id))
+        shift_rotations.add_event(tx, deed, schedule_id, rotation_id, daily(now + DAY, BO.id))
     assert list(refused.value.errors) == ["event.effective_since"]
     with db.read() as tx:
         loaded = versions.load(tx, schedule_id)
@@ -115,12 +116,12 @@ def test_there_is_a_limit_to_what_is_to_come(db: Database, staff: tuple[Persona,
     one = AskedShift(start=now, end=now + HOUR, member=BO.id, says_member=True)
     with db.write() as tx:
         schedule_id = service.create(tx, deed, name="Shifts", time_zone="UTC")
-        for _ in range(service.COMING_MOST // service.ITEMS_MOST):
-            service.add_custom_shifts(tx, deed, schedule_id, [one] * service.ITEMS_MOST)
+        for _ in range(shift_exceptions.COMING_MOST // shift_exceptions.ITEMS_MOST):
+            shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [one] * shift_exceptions.ITEMS_MOST)
         with pytest.raises(Refusal, match="at most 500"):
-            service.add_custom_shifts(tx, deed, schedule_id, [one])
+            shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [one])
         later = replace(deed, now=now + HOUR)  # those are over by then
-        assert len(service.add_custom_shifts(tx, later, schedule_id, [replace(one, end=now + DAY)])) == 1
+        assert len(shift_exceptions.add_custom_shifts(tx, later, schedule_id, [replace(one, end=now + DAY)])) == 1
 
 
 def test_succession_and_the_next_edit_agree(db: Database, staff: tuple[Persona, ...], deed: Deed, now: datetime) -> None:
@@ -129,7 +130,7 @@ def test_succession_and_the_next_edit_agree(db: Database, staff: tuple[Persona, 
         asked = AskedOverride(
             source_type=ROTATION, source_id=rotation_id, start=now + DAY, end=now + 2 * DAY, overridden=BO.id, overriding=ADA.id
         )
-        service.add_overrides(tx, deed, schedule_id, [asked])
+        shift_exceptions.add_overrides(tx, deed, schedule_id, [asked])
         later = replace(deed, now=now + HOUR)
         succession.replace_on_schedules(tx, later, ADA.id, CY.id)
         loaded = versions.load(tx, schedule_id)
@@ -145,7 +146,7 @@ def test_a_schedule_with_layers_is_not_taken_for_one(db: Database, staff: tuple[
         layered = schedules.create(tx, deed, name="Layers", time_zone="UTC", layers=[])
         shifted = service.create(tx, deed, name="Shifts", time_zone="UTC")
         with pytest.raises(Refusal, match="Not Found"):
-            service.add_rotation(tx, deed, layered)
+            shift_rotations.add_rotation(tx, deed, layered)
         with pytest.raises(Refusal, match="shift-based"):
             schedules.change(tx, deed, shifted, {}, layers=[])
         with pytest.raises(Refusal, match="shift-based"):

@@ -13,10 +13,11 @@ from tocsin.base.clock import system_clock
 from tocsin.core.escalation import Target
 from tocsin.core.permission import HOUSE
 from tocsin.core.shift_event import Strategy, ZonedTime
-from tocsin.service import policies
+from tocsin.service import policies, shift_exceptions, shift_rotations
 from tocsin.service import shift_schedules as service
 from tocsin.service.audit import Deed
-from tocsin.service.shift_schedules import AskedAssignment, AskedEvent, AskedOverride, AskedShift
+from tocsin.service.shift_exceptions import AskedOverride, AskedShift
+from tocsin.service.shift_rotations import AskedAssignment, AskedEvent
 from tocsin.store.shift_schedules import ROTATION
 
 DAY = timedelta(days=1)
@@ -32,14 +33,14 @@ def rota(stage: Stage, now: datetime) -> str:
     with stage.db.write() as tx:
         deed = Deed(HOUSE, now, stage.chance)
         schedule_id = service.create(tx, deed, name="By shifts", time_zone="Europe/Paris")
-        rotation_id = service.add_rotation(tx, deed, schedule_id)
+        rotation_id = shift_rotations.add_rotation(tx, deed, schedule_id)
         times = ZonedTime(now, "Europe/Paris", "x"), ZonedTime(now + DAY, "Europe/Paris", "x")
         members = AskedAssignment(Strategy.EVERYBODY, None, (ADA.id, BO.id))
         event = AskedEvent(name="Daily", start=times[0], end=times[1], since=now, recurrence=("RRULE:FREQ=DAILY",), assignment=members)
-        service.add_event(tx, deed, schedule_id, rotation_id, event)
-        service.add_custom_shifts(tx, deed, schedule_id, [AskedShift(start=now + DAY, end=now + 2 * DAY, member=CY.id, says_member=True)])
+        shift_rotations.add_event(tx, deed, schedule_id, rotation_id, event)
+        shift_exceptions.add_custom_shifts(tx, deed, schedule_id, [AskedShift(start=now + DAY, end=now + 2 * DAY, member=CY.id, says_member=True)])
         swap = AskedOverride(source_type=ROTATION, source_id=rotation_id, start=now, end=now + DAY, overridden=BO.id, overriding=CY.id)
-        service.add_overrides(tx, deed, schedule_id, [swap])
+        shift_exceptions.add_overrides(tx, deed, schedule_id, [swap])
         policies.create_policy(tx, deed, name="By shifts", rules=[policies.level(5, Target("schedule", schedule_id))])
     return schedule_id
 

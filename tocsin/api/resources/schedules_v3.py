@@ -1,4 +1,4 @@
-"""Shift-based schedules (PagerDuty's v3): schedules, rotations and events (BEHAVIOUR 5.4).
+"""Shift-based schedules (PagerDuty's v3, BEHAVIOUR 5.4): schedules, and what all operations on their parts share.
 
 Laws:
 1. A refusal's `errors` is a map from field to sentences.
@@ -8,7 +8,7 @@ Laws:
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from functools import wraps
 from typing import Any, Final
@@ -30,11 +30,11 @@ from tocsin.core import permission
 from tocsin.core.assignments import Assignment, assignments, overflowing
 from tocsin.core.permission import Thing
 from tocsin.core.schedule import Entry, coverage
-from tocsin.core.shift_event import SHIFT_LONGEST, ShiftEvent, State, Strategy, ZonedTime
+from tocsin.core.shift_event import SHIFT_LONGEST, ShiftEvent, State, Strategy
 from tocsin.service import access
 from tocsin.service import schedules as both
 from tocsin.service import shift_schedules as service
-from tocsin.service.shift_schedules import AskedAssignment, AskedEvent, Errors, refusal
+from tocsin.service.shift_schedules import Errors, refusal
 from tocsin.store import schedules as versions
 from tocsin.store import shift_schedules as store
 from tocsin.store.shift_schedules import KeptRotation
@@ -63,13 +63,6 @@ class ScheduleWrite(msgspec.Struct):
     escalation_policies: Any = UNSET
 
 
-class ZonedWrite(msgspec.Struct):
-    """A time and the zone by whose wall clock it recurs."""
-
-    date_time: str
-    time_zone: str
-
-
 class MemberWrite(msgspec.Struct):
     """Somebody, or nobody on purpose."""
 
@@ -77,27 +70,7 @@ class MemberWrite(msgspec.Struct):
     user_id: str | UnsetType | None = UNSET
 
 
-class StrategyWrite(msgspec.Struct):
-    """Who has the shifts of an event."""
-
-    type: str
-    members: list[MemberWrite]
-    shifts_per_member: int | UnsetType | None = UNSET
-
-
-class EventWrite(msgspec.Struct):
-    """What a client may say of an event."""
-
-    name: str | UnsetType = UNSET
-    start_time: ZonedWrite | UnsetType = UNSET
-    end_time: ZonedWrite | UnsetType = UNSET
-    effective_since: str | UnsetType = UNSET
-    effective_until: str | UnsetType | None = UNSET
-    recurrence: list[str] | UnsetType = UNSET
-    assignment_strategy: StrategyWrite | UnsetType = UNSET
-
-
-# --------------------------------------------------------------------------------------------------- asking and refusing
+# -------------------------------------------------------------------------------------------------- asking and refusing
 
 
 def mapped(run: Callable[[Call], Any]) -> Callable[[Call], Any]:
@@ -208,7 +181,7 @@ def told_member(user_id: str | None) -> Body:
     return {"type": "empty_member"} if user_id is None else {"type": "user_member", "user_id": user_id}
 
 
-# ------------------------------------------------------------------------------------------------------------- answers
+# -------------------------------------------------------------------------------------------------------------- answers
 
 
 def shown(call: Call, rows: Rows) -> list[Body]:
@@ -231,7 +204,7 @@ def shown(call: Call, rows: Rows) -> list[Body]:
                 for policy in policies[row.id]
                 if policy.id in seen
             ],
-            "rotations": [_rotation(call, row.id, one, None) for one in rotations[row.id]],
+            "rotations": [told_rotation(call, row.id, one, None) for one in rotations[row.id]],
             **feeds.addresses(call.seals, call.house.base_url, "schedule", row.id, row.calendar_digest),
         }
         if "users" in call.includes:
@@ -251,17 +224,17 @@ def either(call: Call, rows: Rows) -> list[Body]:
     return [next(shifted if row.is_shift_based else layered) for row in rows]
 
 
-def _rotation(call: Call, schedule_id: str, kept: KeptRotation, span: Span | None) -> Body:
+def told_rotation(call: Call, schedule_id: str, kept: KeptRotation, span: Span | None) -> Body:
     """A rotation with its events: those that are not over, or those that count in `span`."""
     if span is None:
         events = [one for one in kept.events if one.state(call.now) is not State.PAST]
     else:
         events = [one for one in kept.events if one.since < span.end and (one.until is None or one.until > span.start)]
     told = addressed(call, "schedule_rotation", kept.id, schedule_id, "rotations")
-    return told | {"events": [_event(call, schedule_id, kept.id, one) for one in events]}
+    return told | {"events": [told_event(call, schedule_id, kept.id, one) for one in events]}
 
 
-def _event(call: Call, schedule_id: str, rotation_id: str, one: ShiftEvent) -> Body:
+def told_event(call: Call, schedule_id: str, rotation_id: str, one: ShiftEvent) -> Body:
     strategy: Body = {"type": one.strategy.value, "members": [told_member(user_id) for user_id in one.members]}
     if one.strategy is Strategy.ROTATING:
         strategy["shifts_per_member"] = one.shifts_per_member
@@ -277,7 +250,7 @@ def _event(call: Call, schedule_id: str, rotation_id: str, one: ShiftEvent) -> B
 
 
 def _final(call: Call, row: sa.Row[Any], span: Span) -> Body:
-    loaded = versions.load(call.tx, row.id)
+    loaded = versions.load(call.tx, row.id, Span(span.start - SHIFT_LONGEST, span.end + SHIFT_LONGEST))
     assert loaded is not None  # its row was read in this transaction
     zone = schedules.zone_asked_for(call.query, row.time_zone)
     try:
@@ -311,7 +284,7 @@ def _source(one: Assignment) -> Body:
     return told | {"type": f"{kind}_override", "override_id": one.replacement_id}
 
 
-# ----------------------------------------------------------------------------------------------------------- schedules
+# ------------------------------------------------------------------------------------------------------------ schedules
 
 
 @mapped
@@ -398,154 +371,13 @@ def records(call: Call) -> Body:
     return audit.of_root("schedule", schedule, call)
 
 
-# -------------------------------------------------------------------------------------------------- rotations and events
+READING, WRITING, ONE = "schedules.read", "schedules.write", "/v3/schedules/{id}"
 
-
-@mapped
-def rotations(call: Call) -> Body:
-    """The rotations of a schedule, in the order they were made."""
-    row = found(call)
-    kept = store.rotations_of(call.tx, [row.id])[row.id]
-    return page(call, "rotations", kept, lambda part: [_rotation(call, row.id, one, None) for one in part])
-
-
-@mapped
-def show_rotation(call: Call) -> Body:
-    """A rotation with its events; with a range, those that count in it."""
-    row = found(call)
-    kept = service.rotation(call.tx, row.id, call.params["rotation_id"])
-    return _rotation(call, row.id, kept, range_of(call))
-
-
-@mapped
-def create_rotation(call: Call) -> Body:
-    """A new rotation without events; the body is empty."""
-    row = found(call, permission.UPDATE)
-    if call.request.body.strip() and call.document() not in ({}, {"rotation": {}}):
-        raise refusal({"rotation": ["must be empty: what a rotation does is said by its events"]})
-    rotation_id = service.add_rotation(call.tx, call.deed, row.id)
-    return _rotation(call, row.id, service.rotation(call.tx, row.id, rotation_id), None)
-
-
-@mapped
-def remove_rotation(call: Call) -> Reply:
-    """Take a rotation away; what it said of the past stays in the final schedule."""
-    row = found(call, permission.UPDATE)
-    service.remove_rotation(call.tx, call.deed, row.id, call.params["rotation_id"])
-    return Reply(204)
-
-
-@mapped
-def events(call: Call) -> Body:
-    """All events of a rotation, past ones too, by when they begin to count."""
-    row = found(call)
-    kept = service.rotation(call.tx, row.id, call.params["rotation_id"])
-    return page(call, "events", kept.events, lambda part: [_event(call, row.id, kept.id, one) for one in part])
-
-
-@mapped
-def show_event(call: Call) -> Body:
-    """One event."""
-    row = found(call)
-    range_of(call)  # a malformed range is refused here too
-    return _event_again(call, row.id, call.params["event_id"])
-
-
-@mapped
-def create_event(call: Call) -> Body:
-    """A new event of a rotation."""
-    row = found(call, permission.UPDATE)
-    asked = _asked(read(call, EventWrite, "event"))
-    return _event_again(call, row.id, service.add_event(call.tx, call.deed, row.id, call.params["rotation_id"], asked))
-
-
-@mapped
-def update_event(call: Call) -> Body:
-    """Change an event as far as it lies in the future."""
-    row = found(call, permission.UPDATE)
-    asked = _asked(read(call, EventWrite, "event"))
-    service.change_event(call.tx, call.deed, row.id, call.params["rotation_id"], call.params["event_id"], asked)
-    return _event_again(call, row.id, call.params["event_id"])
-
-
-@mapped
-def remove_event(call: Call) -> Reply:
-    """Take an event away: one to come is gone, one that runs ends now."""
-    row = found(call, permission.UPDATE)
-    service.remove_event(call.tx, call.deed, row.id, call.params["rotation_id"], call.params["event_id"])
-    return Reply(204)
-
-
-def _event_again(call: Call, schedule_id: str, event_id: str) -> Body:
-    rotation_id = call.params["rotation_id"]
-    return _event(call, schedule_id, rotation_id, service.event(call.tx, schedule_id, rotation_id, event_id))
-
-
-def _asked(body: EventWrite) -> AskedEvent:
-    """An event in the service's words. Raises 400 with everything that cannot be read."""
-    errors = Errors()
-    utc = times.zone_named("UTC")
-    until = instant(body.effective_until, utc, "event.effective_until", errors) if body.effective_until else None
-    asked = AskedEvent(
-        name=None if body.name is UNSET else body.name,
-        start=None if body.start_time is UNSET else _zoned(body.start_time, "event.start_time", errors),
-        end=None if body.end_time is UNSET else _zoned(body.end_time, "event.end_time", errors),
-        since=None
-        if body.effective_since is UNSET
-        else instant(body.effective_since, utc, "event.effective_since", errors),
-        until=until,
-        says_until=body.effective_until is not UNSET,
-        recurrence=None if body.recurrence is UNSET else tuple(body.recurrence),
-        assignment=None if body.assignment_strategy is UNSET else _assignment(body.assignment_strategy, errors),
-    )
-    if errors:
-        raise refusal(errors)
-    return asked
-
-
-def _zoned(one: ZonedWrite, field: str, errors: Errors) -> ZonedTime | None:
-    try:
-        zone = times.zone_named(one.time_zone)
-    except ValueError as error:
-        errors[f"{field}.time_zone"] = [str(error)]
-        return None
-    at = instant(one.date_time, zone, f"{field}.date_time", errors)
-    if at is None:
-        return None
-    return ZonedTime(at, one.time_zone, one.date_time if _RFC_3339.fullmatch(one.date_time) else times.iso(at))
-
-
-def _assignment(one: StrategyWrite, errors: Errors) -> AskedAssignment | None:
-    at = "event.assignment_strategy"
-    if one.type not in {strategy.value for strategy in Strategy}:
-        errors[f"{at}.type"] = [f"must be one of {', '.join(strategy.value for strategy in Strategy)}"]
-        return None
-    members = tuple(member(each, f"{at}.members.{number}", errors) for number, each in enumerate(one.members))
-    return AskedAssignment(Strategy(one.type), one.shifts_per_member or None, members)
-
-
-def _declared() -> Iterable[Action]:
-    reading, writing, one = "schedules.read", "schedules.write", "/v3/schedules/{id}"
-    rotation = f"{one}/rotations/{{rotation_id}}"
-    event = f"{rotation}/events/{{event_id}}"
-    yield Report("/v3/schedules", TAG, list_, scope=reading)
-    yield Report(one, TAG, show, scope=reading, wrap_out="schedule")
-    yield Report(f"{one}/audit/records", TAG, records, scope="audit_records.read")
-    yield Report(f"{one}/rotations", TAG, rotations, scope=reading)
-    yield Report(rotation, TAG, show_rotation, scope=reading, wrap_out="rotation")
-    yield Report(f"{rotation}/events", TAG, events, scope=reading)
-    yield Report(event, TAG, show_event, scope=reading, wrap_out="event")
-    for method, path, run, wrap, status in (
-        ("POST", "/v3/schedules", create, "schedule", 201),
-        ("PUT", one, update, "schedule", 200),
-        ("DELETE", one, remove, None, 204),
-        ("POST", f"{one}/rotations", create_rotation, "rotation", 201),
-        ("DELETE", rotation, remove_rotation, None, 204),
-        ("POST", f"{rotation}/events", create_event, "event", 201),
-        ("PUT", event, update_event, "event", 200),
-        ("DELETE", event, remove_event, None, 204),
-    ):
-        yield Action(method=method, path=path, tag=TAG, run=run, wrap_out=wrap, status=status, scope=writing)
-
-
-DECLARED = tuple(_declared())
+DECLARED = (
+    Report("/v3/schedules", TAG, list_, scope=READING),
+    Report(ONE, TAG, show, scope=READING, wrap_out="schedule"),
+    Report(f"{ONE}/audit/records", TAG, records, scope="audit_records.read"),
+    Action(method="POST", path="/v3/schedules", tag=TAG, run=create, wrap_out="schedule", status=201, scope=WRITING),
+    Action(method="PUT", path=ONE, tag=TAG, run=update, wrap_out="schedule", scope=WRITING),
+    Action(method="DELETE", path=ONE, tag=TAG, run=remove, status=204, scope=WRITING),
+)

@@ -9,7 +9,7 @@ Laws:
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -19,7 +19,10 @@ from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources import schedules
 from tocsin.api.resources.schedules_v3 import (
+    ONE,
+    READING,
     TAG,
+    WRITING,
     MemberWrite,
     addressed,
     found,
@@ -35,15 +38,13 @@ from tocsin.api.resources.schedules_v3 import (
 )
 from tocsin.base import times
 from tocsin.core import permission
-from tocsin.service import shift_schedules as service
-from tocsin.service.shift_schedules import ITEMS_MOST, AskedOverride, AskedShift, Errors, refusal
+from tocsin.service import shift_exceptions as service
+from tocsin.service.shift_exceptions import ITEMS_MOST, AskedOverride, AskedShift
+from tocsin.service.shift_schedules import Errors, refusal
 from tocsin.store import shift_schedules as store
 from tocsin.store.shift_schedules import CUSTOM_SHIFT, ROTATION, CustomShift, ShiftOverride
 
 SHIFTS, OVERRIDES = "custom_shifts", "overrides"
-
-READING: Final = "schedules.read"
-WRITING: Final = "schedules.write"
 
 
 class AssignmentWrite(msgspec.Struct):
@@ -301,17 +302,16 @@ def _zone(call: Call, row: sa.Row[Any]) -> tzinfo:
 
 
 def _declared() -> Iterable[Action]:
-    one = "/v3/schedules/{id}"
-    shift, override = f"{one}/{SHIFTS}/{{custom_shift_id}}", f"{one}/{OVERRIDES}/{{override_id}}"
-    yield Report(f"{one}/{SHIFTS}", TAG, shifts, scope=READING)
+    shift, override = f"{ONE}/{SHIFTS}/{{custom_shift_id}}", f"{ONE}/{OVERRIDES}/{{override_id}}"
+    yield Report(f"{ONE}/{SHIFTS}", TAG, shifts, scope=READING)
     yield Report(shift, TAG, show_shift, scope=READING, wrap_out="custom_shift")
-    yield Report(f"{one}/{OVERRIDES}", TAG, overrides, scope=READING)
+    yield Report(f"{ONE}/{OVERRIDES}", TAG, overrides, scope=READING)
     yield Report(override, TAG, show_override, scope=READING, wrap_out="override")
     for method, path, run, wrap, status in (
-        ("POST", f"{one}/{SHIFTS}", create_shifts, None, 201),
+        ("POST", f"{ONE}/{SHIFTS}", create_shifts, None, 201),
         ("PUT", shift, update_shift, "custom_shift", 200),
         ("DELETE", shift, remove_shift, None, 204),
-        ("POST", f"{one}/{OVERRIDES}", create_overrides, None, 201),
+        ("POST", f"{ONE}/{OVERRIDES}", create_overrides, None, 201),
         ("PUT", override, update_override, "override", 200),
         ("DELETE", override, remove_override, None, 204),
     ):
