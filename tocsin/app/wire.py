@@ -34,6 +34,7 @@ from tocsin.app.premises import NotReady, Premises
 from tocsin.app.settings import Address, Settings
 from tocsin.channels.spec import Smtp, Twilio
 from tocsin.engine.calendars import calendars_pass, outside
+from tocsin.engine.coverage import CoveragePass
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.engine.follow import follow_pass
 from tocsin.engine.handoffs import handoffs_pass
@@ -57,6 +58,8 @@ ROOM_LEAST: Final = 64 << 20
 """Bytes free on the disk of a database in a file, below which this process is not ready: soon nothing can be kept."""
 
 HANDOFFS_LOOKED_FOR: Final = timedelta(seconds=20)
+COVERAGE_LOOKED_AT: Final = timedelta(seconds=30)
+"""How soon after a change its coverage is proven anew."""
 """How often it is looked who is to be told of a hand-off: rules count in minutes."""
 
 
@@ -97,6 +100,7 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
         Pass("follow", follow, timedelta(milliseconds=500), ("events",), pause=timedelta(milliseconds=100)),
         Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
         Pass("calendars", calendars, timedelta(seconds=15), (BELL,)),
+        Pass("coverage", CoveragePass(db, node), COVERAGE_LOOKED_AT),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 

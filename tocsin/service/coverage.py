@@ -128,6 +128,11 @@ def look(
     return proven(gather(tx, actor, span, _chosen(tx, actor, service_ids, policy_ids, team_ids)))
 
 
+def visible_policies(tx: Tx, actor: Actor) -> list[str]:
+    """The policies that may be shown to the actor."""
+    return _chosen(tx, actor, (), (), ())
+
+
 def check_span(span: Span) -> None:
     """Raise 400/2002 when the span is turned round or longer than SPAN_MOST."""
     if span.end <= span.start:
@@ -208,10 +213,10 @@ def rehearsed(db: Database, actor: Actor, span: Span, deed: Callable[[Tx], objec
     """
     check_span(span)
     with db.read() as tx:
-        before = gather(tx, actor, span, _chosen(tx, actor, (), (), ()))
+        before = gather(tx, actor, span, visible_policies(tx, actor))
     with undone(db) as tx:
         deed(tx)
-        after = gather(tx, actor, span, _chosen(tx, actor, (), (), ()))
+        after = gather(tx, actor, span, visible_policies(tx, actor))
     return compared(before, after)
 
 

@@ -26,6 +26,7 @@ from tocsin.base.errors import invalid
 from tocsin.base.times import Span
 from tocsin.service import coverage as service
 from tocsin.service.coverage import Change, Proven
+from tocsin.store import coverage as store
 from tocsin.store.db import Tx, Within
 
 UNASKED: Final = timedelta(weeks=4)
@@ -52,6 +53,7 @@ def coverage(call: Call) -> Body:
         team_ids=call.query.many("team_ids[]"),
     )
     zone = schedules.zone_asked_for(call.query, "UTC")
+    known = store.holes(call.tx, [one.policy.id for one in found.policies])
 
     def named(kind: str, id_: str, name: str | None) -> Body:
         return envelope.reference(call.house, kind, id_, name)
@@ -65,6 +67,13 @@ def coverage(call: Call) -> Body:
                 "escalation_policy": named("escalation_policy", one.policy.id, one.policy.name),
                 "services": [named("service", each.id, each.name) for each in one.services],
                 **_proven(one, zone),
+                "known_since": [
+                    {
+                        "service": cause.service_id or None, "kind": cause.kind, "level": cause.level, "about": cause.about or None,
+                        "since": times.iso(hole.found_at, zone), "after": hole.after,
+                    }
+                    for cause, hole in sorted(known.items()) if cause.policy_id == one.policy.id
+                ],
                 "by_service": [
                     {"service": named("service", each.service.id, each.service.name), **_proven(each, zone)} for each in one.own
                 ],

@@ -2,6 +2,7 @@
 
 from tocsin.store.tables import (
     calendars,
+    coverage,
     custom_fields,
     engine,
     handoffs,
@@ -17,6 +18,6 @@ from tocsin.store.tables import (
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (calendars, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding)
+AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding)
 
 __all__ = ["AREAS", "METADATA"]

@@ -3,445 +3,458 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = '0002'
+down_revision = '0001'
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table("alert_grouping_settings",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=True),
-    sa.Column("description", sa.Text(), nullable=True),
-    sa.Column("type", sa.Text(), nullable=False),
-    sa.Column("config", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_grouping_settings"))
+    op.create_table('alert_grouping_settings',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=True),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('type', sa.Text(), nullable=False),
+    sa.Column('config', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_alert_grouping_settings'))
     )
-    with op.batch_alter_table("alert_grouping_settings", schema=None) as batch_op:
-        batch_op.create_index("ix_alert_grouping_settings_created", ["created_at", "id"], unique=False)
+    with op.batch_alter_table('alert_grouping_settings', schema=None) as batch_op:
+        batch_op.create_index('ix_alert_grouping_settings_created', ['created_at', 'id'], unique=False)
 
-    op.create_table("change_events",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("service_id", sa.Text(), nullable=False),
-    sa.Column("integration_id", sa.Text(), nullable=True),
-    sa.Column("routing_key", sa.Text(), nullable=False),
-    sa.Column("summary", sa.Text(), nullable=False),
-    sa.Column("source", sa.Text(), nullable=True),
-    sa.Column("timestamp", sa.BigInteger(), nullable=False),
-    sa.Column("custom_details", sa.Text(), nullable=True),
-    sa.Column("links", sa.Text(), nullable=False),
-    sa.Column("images", sa.Text(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_change_events"))
+    op.create_table('change_events',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('integration_id', sa.Text(), nullable=True),
+    sa.Column('routing_key', sa.Text(), nullable=False),
+    sa.Column('summary', sa.Text(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=True),
+    sa.Column('timestamp', sa.BigInteger(), nullable=False),
+    sa.Column('custom_details', sa.Text(), nullable=True),
+    sa.Column('links', sa.Text(), nullable=False),
+    sa.Column('images', sa.Text(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_change_events'))
     )
-    with op.batch_alter_table("change_events", schema=None) as batch_op:
-        batch_op.create_index("ix_change_events_service", ["service_id", "timestamp", "id"], unique=False)
-        batch_op.create_index("ix_change_events_timestamp", ["timestamp", "id"], unique=False)
+    with op.batch_alter_table('change_events', schema=None) as batch_op:
+        batch_op.create_index('ix_change_events_service', ['service_id', 'timestamp', 'id'], unique=False)
+        batch_op.create_index('ix_change_events_timestamp', ['timestamp', 'id'], unique=False)
 
-    op.create_table("custom_fields",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("type_id", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=False),
-    sa.Column("display_name", sa.Text(), nullable=False),
-    sa.Column("description", sa.Text(), nullable=True),
-    sa.Column("data_type", sa.Text(), nullable=False),
-    sa.Column("field_type", sa.Text(), nullable=False),
-    sa.Column("default_value", sa.Text(), nullable=True),
-    sa.Column("is_enabled", sa.Boolean(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_fields")),
-    sa.UniqueConstraint("type_id", "name", name=op.f("uq_custom_fields_type_id_name"))
+    op.create_table('custom_fields',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('type_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('display_name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('data_type', sa.Text(), nullable=False),
+    sa.Column('field_type', sa.Text(), nullable=False),
+    sa.Column('default_value', sa.Text(), nullable=True),
+    sa.Column('is_enabled', sa.Boolean(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_custom_fields')),
+    sa.UniqueConstraint('type_id', 'name', name=op.f('uq_custom_fields_type_id_name'))
     )
-    op.create_table("holiday_places",
-    sa.Column("subject_id", sa.Text(), nullable=False),
-    sa.Column("country", sa.Text(), nullable=False),
-    sa.Column("subdivision", sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_holiday_places"))
+    op.create_table('holiday_places',
+    sa.Column('subject_id', sa.Text(), nullable=False),
+    sa.Column('country', sa.Text(), nullable=False),
+    sa.Column('subdivision', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('subject_id', name=op.f('pk_holiday_places'))
     )
-    op.create_table("incident_types",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=False),
-    sa.Column("display_name", sa.Text(), nullable=False),
-    sa.Column("description", sa.Text(), nullable=True),
-    sa.Column("parent_id", sa.Text(), nullable=False),
-    sa.Column("is_enabled", sa.Boolean(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_types")),
-    sa.UniqueConstraint("display_name", name=op.f("uq_incident_types_display_name")),
-    sa.UniqueConstraint("name", name=op.f("uq_incident_types_name"))
+    op.create_table('incident_types',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('display_name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('parent_id', sa.Text(), nullable=False),
+    sa.Column('is_enabled', sa.Boolean(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_incident_types')),
+    sa.UniqueConstraint('display_name', name=op.f('uq_incident_types_display_name')),
+    sa.UniqueConstraint('name', name=op.f('uq_incident_types_name'))
     )
-    op.create_table("log_entry_channels",
-    sa.Column("entry_id", sa.Text(), nullable=False),
-    sa.Column("details", sa.Text(), nullable=False),
-    sa.Column("changed_by", sa.Text(), nullable=False),
-    sa.Column("changed_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_log_entry_channels"))
+    op.create_table('log_entry_channels',
+    sa.Column('entry_id', sa.Text(), nullable=False),
+    sa.Column('details', sa.Text(), nullable=False),
+    sa.Column('changed_by', sa.Text(), nullable=False),
+    sa.Column('changed_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('entry_id', name=op.f('pk_log_entry_channels'))
     )
-    op.create_table("maintenance_windows",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("sequence_number", sa.BigInteger(), nullable=False),
-    sa.Column("start_at", sa.BigInteger(), nullable=False),
-    sa.Column("end_at", sa.BigInteger(), nullable=False),
-    sa.Column("description", sa.Text(), nullable=False),
-    sa.Column("created_by_type", sa.Text(), nullable=False),
-    sa.Column("created_by_id", sa.Text(), nullable=False),
-    sa.Column("created_by_name", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance_windows")),
-    sa.UniqueConstraint("sequence_number", name=op.f("uq_maintenance_windows_sequence_number"))
+    op.create_table('maintenance_windows',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('sequence_number', sa.BigInteger(), nullable=False),
+    sa.Column('start_at', sa.BigInteger(), nullable=False),
+    sa.Column('end_at', sa.BigInteger(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('created_by_type', sa.Text(), nullable=False),
+    sa.Column('created_by_id', sa.Text(), nullable=False),
+    sa.Column('created_by_name', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_maintenance_windows')),
+    sa.UniqueConstraint('sequence_number', name=op.f('uq_maintenance_windows_sequence_number'))
     )
-    with op.batch_alter_table("maintenance_windows", schema=None) as batch_op:
-        batch_op.create_index("ix_maintenance_windows_end", ["end_at", "id"], unique=False)
+    with op.batch_alter_table('maintenance_windows', schema=None) as batch_op:
+        batch_op.create_index('ix_maintenance_windows_end', ['end_at', 'id'], unique=False)
 
-    op.create_table("notification_subscriptions",
-    sa.Column("subscribable_type", sa.Text(), nullable=False),
-    sa.Column("subscribable_id", sa.Text(), nullable=False),
-    sa.Column("subscriber_type", sa.Text(), nullable=False),
-    sa.Column("subscriber_id", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("subscribable_type", "subscribable_id", "subscriber_type", "subscriber_id", name=op.f("pk_notification_subscriptions"))
+    op.create_table('notification_subscriptions',
+    sa.Column('subscribable_type', sa.Text(), nullable=False),
+    sa.Column('subscribable_id', sa.Text(), nullable=False),
+    sa.Column('subscriber_type', sa.Text(), nullable=False),
+    sa.Column('subscriber_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('subscribable_type', 'subscribable_id', 'subscriber_type', 'subscriber_id', name=op.f('pk_notification_subscriptions'))
     )
-    with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
-        batch_op.create_index("ix_notification_subscriptions_subscriber", ["subscriber_type", "subscriber_id"], unique=False)
+    with op.batch_alter_table('notification_subscriptions', schema=None) as batch_op:
+        batch_op.create_index('ix_notification_subscriptions_subscriber', ['subscriber_type', 'subscriber_id'], unique=False)
 
-    op.create_table("paused_alerts",
-    sa.Column("alert_id", sa.Text(), nullable=False),
-    sa.Column("service_id", sa.Text(), nullable=False),
-    sa.Column("event_id", sa.Text(), nullable=False),
-    sa.Column("suspended_by", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("until_at", sa.BigInteger(), nullable=False),
-    sa.Column("ended_at", sa.BigInteger(), nullable=True),
-    sa.Column("ending", sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_paused_alerts"))
+    op.create_table('paused_alerts',
+    sa.Column('alert_id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('event_id', sa.Text(), nullable=False),
+    sa.Column('suspended_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('until_at', sa.BigInteger(), nullable=False),
+    sa.Column('ended_at', sa.BigInteger(), nullable=True),
+    sa.Column('ending', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('alert_id', name=op.f('pk_paused_alerts'))
     )
-    with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
-        batch_op.create_index("ix_paused_alerts_created", ["created_at", "alert_id"], unique=False)
-        batch_op.create_index("ix_paused_alerts_service", ["service_id", "created_at"], unique=False)
+    with op.batch_alter_table('paused_alerts', schema=None) as batch_op:
+        batch_op.create_index('ix_paused_alerts_created', ['created_at', 'alert_id'], unique=False)
+        batch_op.create_index('ix_paused_alerts_service', ['service_id', 'created_at'], unique=False)
 
-    op.create_table("custom_field_options",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("field_id", sa.Text(), nullable=False),
-    sa.Column("value", sa.Text(), nullable=False),
-    sa.Column("position", sa.Integer(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["field_id"], ["custom_fields.id"], name=op.f("fk_custom_field_options_field_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_field_options")),
-    sa.UniqueConstraint("field_id", "value", name=op.f("uq_custom_field_options_field_id_value"))
+    op.create_table('coverage_holes',
+    sa.Column('policy_id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('level', sa.Integer(), nullable=False),
+    sa.Column('about', sa.Text(), nullable=False),
+    sa.Column('words', sa.Text(), nullable=False),
+    sa.Column('found_at', sa.BigInteger(), nullable=False),
+    sa.Column('after', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['policy_id'], ['escalation_policies.id'], name=op.f('fk_coverage_holes_policy_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('policy_id', 'service_id', 'kind', 'level', 'about', name=op.f('pk_coverage_holes'))
     )
-    with op.batch_alter_table("custom_field_options", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_custom_field_options_field_id"), ["field_id"], unique=False)
+    op.create_table('custom_field_options',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('field_id', sa.Text(), nullable=False),
+    sa.Column('value', sa.Text(), nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['field_id'], ['custom_fields.id'], name=op.f('fk_custom_field_options_field_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_custom_field_options')),
+    sa.UniqueConstraint('field_id', 'value', name=op.f('uq_custom_field_options_field_id_value'))
+    )
+    with op.batch_alter_table('custom_field_options', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_custom_field_options_field_id'), ['field_id'], unique=False)
 
-    op.create_table("custom_shifts",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("start_at", sa.BigInteger(), nullable=False),
-    sa.Column("end_at", sa.BigInteger(), nullable=False),
-    sa.Column("assignment_id", sa.Text(), nullable=False),
-    sa.Column("user_id", sa.Text(), nullable=True),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_custom_shifts_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_shifts"))
+    op.create_table('custom_shifts',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('start_at', sa.BigInteger(), nullable=False),
+    sa.Column('end_at', sa.BigInteger(), nullable=False),
+    sa.Column('assignment_id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=True),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_custom_shifts_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_custom_shifts'))
     )
-    with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_custom_shifts_schedule_id"), ["schedule_id"], unique=False)
+    with op.batch_alter_table('custom_shifts', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_custom_shifts_schedule_id'), ['schedule_id'], unique=False)
 
-    op.create_table("followed_calendars",
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("revision", sa.Text(), nullable=False),
-    sa.Column("sealed_address", sa.Text(), nullable=True),
-    sa.Column("host", sa.Text(), nullable=True),
-    sa.Column("copy", sa.LargeBinary(), nullable=True),
-    sa.Column("etag", sa.Text(), nullable=True),
-    sa.Column("last_modified", sa.Text(), nullable=True),
-    sa.Column("copied_at", sa.BigInteger(), nullable=True),
-    sa.Column("tried_at", sa.BigInteger(), nullable=True),
-    sa.Column("due_at", sa.BigInteger(), nullable=False),
-    sa.Column("last_error", sa.Text(), nullable=True),
-    sa.Column("complaints", sa.Text(), nullable=False),
-    sa.Column("complaint_count", sa.Integer(), nullable=False),
-    sa.Column("shift_count", sa.Integer(), nullable=False),
-    sa.Column("model_before", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_followed_calendars_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("schedule_id", name=op.f("pk_followed_calendars"))
+    op.create_table('followed_calendars',
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('revision', sa.Text(), nullable=False),
+    sa.Column('sealed_address', sa.Text(), nullable=True),
+    sa.Column('host', sa.Text(), nullable=True),
+    sa.Column('copy', sa.LargeBinary(), nullable=True),
+    sa.Column('etag', sa.Text(), nullable=True),
+    sa.Column('last_modified', sa.Text(), nullable=True),
+    sa.Column('copied_at', sa.BigInteger(), nullable=True),
+    sa.Column('tried_at', sa.BigInteger(), nullable=True),
+    sa.Column('due_at', sa.BigInteger(), nullable=False),
+    sa.Column('last_error', sa.Text(), nullable=True),
+    sa.Column('complaints', sa.Text(), nullable=False),
+    sa.Column('complaint_count', sa.Integer(), nullable=False),
+    sa.Column('shift_count', sa.Integer(), nullable=False),
+    sa.Column('model_before', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_followed_calendars_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('schedule_id', name=op.f('pk_followed_calendars'))
     )
-    with op.batch_alter_table("followed_calendars", schema=None) as batch_op:
-        batch_op.create_index("ix_followed_calendars_due", ["due_at"], unique=False)
+    with op.batch_alter_table('followed_calendars', schema=None) as batch_op:
+        batch_op.create_index('ix_followed_calendars_due', ['due_at'], unique=False)
 
-    op.create_table("shift_overrides",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("source_type", sa.Text(), nullable=False),
-    sa.Column("source_id", sa.Text(), nullable=False),
-    sa.Column("start_at", sa.BigInteger(), nullable=False),
-    sa.Column("end_at", sa.BigInteger(), nullable=False),
-    sa.Column("overridden_user_id", sa.Text(), nullable=True),
-    sa.Column("overriding_user_id", sa.Text(), nullable=True),
-    sa.Column("sequence", sa.BigInteger(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_overrides_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_overrides"))
+    op.create_table('shift_overrides',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('source_type', sa.Text(), nullable=False),
+    sa.Column('source_id', sa.Text(), nullable=False),
+    sa.Column('start_at', sa.BigInteger(), nullable=False),
+    sa.Column('end_at', sa.BigInteger(), nullable=False),
+    sa.Column('overridden_user_id', sa.Text(), nullable=True),
+    sa.Column('overriding_user_id', sa.Text(), nullable=True),
+    sa.Column('sequence', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_shift_overrides_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_shift_overrides'))
     )
-    with op.batch_alter_table("shift_overrides", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_shift_overrides_schedule_id"), ["schedule_id"], unique=False)
+    with op.batch_alter_table('shift_overrides', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_shift_overrides_schedule_id'), ['schedule_id'], unique=False)
 
-    op.create_table("shift_rotations",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("position", sa.Integer(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_rotations_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_rotations"))
+    op.create_table('shift_rotations',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_shift_rotations_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_shift_rotations'))
     )
-    with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_shift_rotations_schedule_id"), ["schedule_id"], unique=False)
+    with op.batch_alter_table('shift_rotations', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_shift_rotations_schedule_id'), ['schedule_id'], unique=False)
 
-    op.create_table("status_updates",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("incident_id", sa.Text(), nullable=False),
-    sa.Column("user_id", sa.Text(), nullable=True),
-    sa.Column("message", sa.Text(), nullable=False),
-    sa.Column("subject", sa.Text(), nullable=True),
-    sa.Column("html_message", sa.Text(), nullable=True),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_status_updates_incident_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_status_updates"))
+    op.create_table('status_updates',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('incident_id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=True),
+    sa.Column('message', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=True),
+    sa.Column('html_message', sa.Text(), nullable=True),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['incident_id'], ['incidents.id'], name=op.f('fk_status_updates_incident_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_status_updates'))
     )
-    with op.batch_alter_table("status_updates", schema=None) as batch_op:
-        batch_op.create_index("ix_status_updates_incident", ["incident_id", "created_at", "id"], unique=False)
+    with op.batch_alter_table('status_updates', schema=None) as batch_op:
+        batch_op.create_index('ix_status_updates_incident', ['incident_id', 'created_at', 'id'], unique=False)
 
-    op.create_table("swaps",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("asker_id", sa.Text(), nullable=False),
-    sa.Column("start_at", sa.BigInteger(), nullable=False),
-    sa.Column("end_at", sa.BigInteger(), nullable=False),
-    sa.Column("to_anyone", sa.Boolean(), nullable=False),
-    sa.Column("back_start_at", sa.BigInteger(), nullable=True),
-    sa.Column("back_end_at", sa.BigInteger(), nullable=True),
-    sa.Column("note", sa.Text(), nullable=True),
-    sa.Column("status", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.Column("expires_at", sa.BigInteger(), nullable=False),
-    sa.Column("decided_at", sa.BigInteger(), nullable=True),
-    sa.Column("taker_id", sa.Text(), nullable=True),
-    sa.Column("reason", sa.Text(), nullable=True),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_swaps_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_swaps"))
+    op.create_table('swaps',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('asker_id', sa.Text(), nullable=False),
+    sa.Column('start_at', sa.BigInteger(), nullable=False),
+    sa.Column('end_at', sa.BigInteger(), nullable=False),
+    sa.Column('to_anyone', sa.Boolean(), nullable=False),
+    sa.Column('back_start_at', sa.BigInteger(), nullable=True),
+    sa.Column('back_end_at', sa.BigInteger(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
+    sa.Column('decided_at', sa.BigInteger(), nullable=True),
+    sa.Column('taker_id', sa.Text(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_swaps_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_swaps'))
     )
-    with op.batch_alter_table("swaps", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_swaps_asker_id"), ["asker_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_swaps_schedule_id"), ["schedule_id"], unique=False)
+    with op.batch_alter_table('swaps', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_swaps_asker_id'), ['asker_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_swaps_schedule_id'), ['schedule_id'], unique=False)
 
-    op.create_table("alert_grouping_services",
-    sa.Column("service_id", sa.Text(), nullable=False),
-    sa.Column("setting_id", sa.Text(), nullable=False),
-    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_alert_grouping_services_service_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["setting_id"], ["alert_grouping_settings.id"], name=op.f("fk_alert_grouping_services_setting_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("service_id", name=op.f("pk_alert_grouping_services"))
+    op.create_table('alert_grouping_services',
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('setting_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_alert_grouping_services_service_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['setting_id'], ['alert_grouping_settings.id'], name=op.f('fk_alert_grouping_services_setting_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('service_id', name=op.f('pk_alert_grouping_services'))
     )
-    with op.batch_alter_table("alert_grouping_services", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_alert_grouping_services_setting_id"), ["setting_id"], unique=False)
+    with op.batch_alter_table('alert_grouping_services', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_alert_grouping_services_setting_id'), ['setting_id'], unique=False)
 
-    op.create_table("maintenance_services",
-    sa.Column("window_id", sa.Text(), nullable=False),
-    sa.Column("service_id", sa.Text(), nullable=False),
-    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_maintenance_services_service_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["window_id"], ["maintenance_windows.id"], name=op.f("fk_maintenance_services_window_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("window_id", "service_id", name=op.f("pk_maintenance_services"))
+    op.create_table('maintenance_services',
+    sa.Column('window_id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_maintenance_services_service_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['window_id'], ['maintenance_windows.id'], name=op.f('fk_maintenance_services_window_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('window_id', 'service_id', name=op.f('pk_maintenance_services'))
     )
-    with op.batch_alter_table("maintenance_services", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_maintenance_services_service_id"), ["service_id"], unique=False)
+    with op.batch_alter_table('maintenance_services', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_maintenance_services_service_id'), ['service_id'], unique=False)
 
-    op.create_table("oncall_handoff_notification_rules",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("user_id", sa.Text(), nullable=False),
-    sa.Column("contact_method_id", sa.Text(), nullable=False),
-    sa.Column("notify_advance_in_minutes", sa.Integer(), nullable=False),
-    sa.Column("handoff_type", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["contact_method_id"], ["contact_methods.id"], name=op.f("fk_oncall_handoff_notification_rules_contact_method_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_oncall_handoff_notification_rules_user_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_oncall_handoff_notification_rules")),
-    sa.UniqueConstraint("user_id", "contact_method_id", "notify_advance_in_minutes", "handoff_type", name=op.f("uq_oncall_handoff_notification_rules_user_id_contact_method_id_notify_advance_in_minutes_handoff_type"))
+    op.create_table('oncall_handoff_notification_rules',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('contact_method_id', sa.Text(), nullable=False),
+    sa.Column('notify_advance_in_minutes', sa.Integer(), nullable=False),
+    sa.Column('handoff_type', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['contact_method_id'], ['contact_methods.id'], name=op.f('fk_oncall_handoff_notification_rules_contact_method_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_oncall_handoff_notification_rules_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_oncall_handoff_notification_rules')),
+    sa.UniqueConstraint('user_id', 'contact_method_id', 'notify_advance_in_minutes', 'handoff_type', name=op.f('uq_oncall_handoff_notification_rules_user_id_contact_method_id_notify_advance_in_minutes_handoff_type'))
     )
-    with op.batch_alter_table("oncall_handoff_notification_rules", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"), ["contact_method_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"), ["user_id"], unique=False)
+    with op.batch_alter_table('oncall_handoff_notification_rules', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'), ['contact_method_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'), ['user_id'], unique=False)
 
-    op.create_table("service_enablements",
-    sa.Column("service_id", sa.Text(), nullable=False),
-    sa.Column("feature", sa.Text(), nullable=False),
-    sa.Column("is_enabled", sa.Boolean(), nullable=False),
-    sa.Column("updated_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_service_enablements_service_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("service_id", "feature", name=op.f("pk_service_enablements"))
+    op.create_table('service_enablements',
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('feature', sa.Text(), nullable=False),
+    sa.Column('is_enabled', sa.Boolean(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_service_enablements_service_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('service_id', 'feature', name=op.f('pk_service_enablements'))
     )
-    op.create_table("shift_events",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("rotation_id", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=False),
-    sa.Column("start_at", sa.BigInteger(), nullable=False),
-    sa.Column("start_text", sa.Text(), nullable=False),
-    sa.Column("start_zone", sa.Text(), nullable=False),
-    sa.Column("end_at", sa.BigInteger(), nullable=False),
-    sa.Column("end_text", sa.Text(), nullable=False),
-    sa.Column("end_zone", sa.Text(), nullable=False),
-    sa.Column("effective_since", sa.BigInteger(), nullable=False),
-    sa.Column("effective_until", sa.BigInteger(), nullable=True),
-    sa.Column("recurrence", sa.Text(), nullable=False),
-    sa.Column("strategy", sa.Text(), nullable=False),
-    sa.Column("shifts_per_member", sa.Integer(), nullable=False),
-    sa.Column("members", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["rotation_id"], ["shift_rotations.id"], name=op.f("fk_shift_events_rotation_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_shift_events_schedule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_shift_events"))
+    op.create_table('shift_events',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('rotation_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('start_at', sa.BigInteger(), nullable=False),
+    sa.Column('start_text', sa.Text(), nullable=False),
+    sa.Column('start_zone', sa.Text(), nullable=False),
+    sa.Column('end_at', sa.BigInteger(), nullable=False),
+    sa.Column('end_text', sa.Text(), nullable=False),
+    sa.Column('end_zone', sa.Text(), nullable=False),
+    sa.Column('effective_since', sa.BigInteger(), nullable=False),
+    sa.Column('effective_until', sa.BigInteger(), nullable=True),
+    sa.Column('recurrence', sa.Text(), nullable=False),
+    sa.Column('strategy', sa.Text(), nullable=False),
+    sa.Column('shifts_per_member', sa.Integer(), nullable=False),
+    sa.Column('members', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['rotation_id'], ['shift_rotations.id'], name=op.f('fk_shift_events_rotation_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['schedule_id'], ['schedules.id'], name=op.f('fk_shift_events_schedule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_shift_events'))
     )
-    with op.batch_alter_table("shift_events", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_shift_events_rotation_id"), ["rotation_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_shift_events_schedule_id"), ["schedule_id"], unique=False)
+    with op.batch_alter_table('shift_events', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_shift_events_rotation_id'), ['rotation_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_shift_events_schedule_id'), ['schedule_id'], unique=False)
 
-    op.create_table("status_update_notification_rules",
-    sa.Column("id", sa.Text(), nullable=False),
-    sa.Column("user_id", sa.Text(), nullable=False),
-    sa.Column("contact_method_id", sa.Text(), nullable=False),
-    sa.Column("created_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["contact_method_id"], ["contact_methods.id"], name=op.f("fk_status_update_notification_rules_contact_method_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_status_update_notification_rules_user_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("id", name=op.f("pk_status_update_notification_rules")),
-    sa.UniqueConstraint("user_id", "contact_method_id", name=op.f("uq_status_update_notification_rules_user_id_contact_method_id"))
+    op.create_table('status_update_notification_rules',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('contact_method_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['contact_method_id'], ['contact_methods.id'], name=op.f('fk_status_update_notification_rules_contact_method_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_status_update_notification_rules_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_status_update_notification_rules')),
+    sa.UniqueConstraint('user_id', 'contact_method_id', name=op.f('uq_status_update_notification_rules_user_id_contact_method_id'))
     )
-    with op.batch_alter_table("status_update_notification_rules", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_status_update_notification_rules_contact_method_id"), ["contact_method_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_status_update_notification_rules_user_id"), ["user_id"], unique=False)
+    with op.batch_alter_table('status_update_notification_rules', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_status_update_notification_rules_contact_method_id'), ['contact_method_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_status_update_notification_rules_user_id'), ['user_id'], unique=False)
 
-    op.create_table("swap_asked",
-    sa.Column("swap_id", sa.Text(), nullable=False),
-    sa.Column("user_id", sa.Text(), nullable=False),
-    sa.Column("place", sa.Integer(), nullable=False),
-    sa.Column("declined_at", sa.BigInteger(), nullable=True),
-    sa.ForeignKeyConstraint(["swap_id"], ["swaps.id"], name=op.f("fk_swap_asked_swap_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("swap_id", "user_id", name=op.f("pk_swap_asked"))
+    op.create_table('swap_asked',
+    sa.Column('swap_id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('place', sa.Integer(), nullable=False),
+    sa.Column('declined_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['swap_id'], ['swaps.id'], name=op.f('fk_swap_asked_swap_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('swap_id', 'user_id', name=op.f('pk_swap_asked'))
     )
-    with op.batch_alter_table("swap_asked", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_swap_asked_user_id"), ["user_id"], unique=False)
+    with op.batch_alter_table('swap_asked', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_swap_asked_user_id'), ['user_id'], unique=False)
 
-    op.create_table("handoff_notices",
-    sa.Column("rule_id", sa.Text(), nullable=False),
-    sa.Column("schedule_id", sa.Text(), nullable=False),
-    sa.Column("at", sa.BigInteger(), nullable=False),
-    sa.Column("kind", sa.Text(), nullable=False),
-    sa.Column("outbox_id", sa.Text(), nullable=False),
-    sa.Column("told_at", sa.BigInteger(), nullable=False),
-    sa.ForeignKeyConstraint(["rule_id"], ["oncall_handoff_notification_rules.id"], name=op.f("fk_handoff_notices_rule_id"), ondelete="CASCADE"),
-    sa.PrimaryKeyConstraint("rule_id", "schedule_id", "at", "kind", name=op.f("pk_handoff_notices"))
+    op.create_table('handoff_notices',
+    sa.Column('rule_id', sa.Text(), nullable=False),
+    sa.Column('schedule_id', sa.Text(), nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('outbox_id', sa.Text(), nullable=False),
+    sa.Column('told_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['rule_id'], ['oncall_handoff_notification_rules.id'], name=op.f('fk_handoff_notices_rule_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('rule_id', 'schedule_id', 'at', 'kind', name=op.f('pk_handoff_notices'))
     )
-    with op.batch_alter_table("round_robin", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("last_target_id", sa.Text(), nullable=True))
+    with op.batch_alter_table('round_robin', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('last_target_id', sa.Text(), nullable=True))
 
-    with op.batch_alter_table("schedules", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("is_shift_based", sa.Boolean(), nullable=True))
+    with op.batch_alter_table('schedules', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('is_shift_based', sa.Boolean(), nullable=True))
 
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("schedules", schema=None) as batch_op:
-        batch_op.drop_column("is_shift_based")
+    with op.batch_alter_table('schedules', schema=None) as batch_op:
+        batch_op.drop_column('is_shift_based')
 
-    with op.batch_alter_table("round_robin", schema=None) as batch_op:
-        batch_op.drop_column("last_target_id")
+    with op.batch_alter_table('round_robin', schema=None) as batch_op:
+        batch_op.drop_column('last_target_id')
 
-    op.drop_table("handoff_notices")
-    with op.batch_alter_table("swap_asked", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_swap_asked_user_id"))
+    op.drop_table('handoff_notices')
+    with op.batch_alter_table('swap_asked', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_swap_asked_user_id'))
 
-    op.drop_table("swap_asked")
-    with op.batch_alter_table("status_update_notification_rules", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_status_update_notification_rules_user_id"))
-        batch_op.drop_index(batch_op.f("ix_status_update_notification_rules_contact_method_id"))
+    op.drop_table('swap_asked')
+    with op.batch_alter_table('status_update_notification_rules', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_status_update_notification_rules_user_id'))
+        batch_op.drop_index(batch_op.f('ix_status_update_notification_rules_contact_method_id'))
 
-    op.drop_table("status_update_notification_rules")
-    with op.batch_alter_table("shift_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_shift_events_schedule_id"))
-        batch_op.drop_index(batch_op.f("ix_shift_events_rotation_id"))
+    op.drop_table('status_update_notification_rules')
+    with op.batch_alter_table('shift_events', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_shift_events_schedule_id'))
+        batch_op.drop_index(batch_op.f('ix_shift_events_rotation_id'))
 
-    op.drop_table("shift_events")
-    op.drop_table("service_enablements")
-    with op.batch_alter_table("oncall_handoff_notification_rules", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_user_id"))
-        batch_op.drop_index(batch_op.f("ix_oncall_handoff_notification_rules_contact_method_id"))
+    op.drop_table('shift_events')
+    op.drop_table('service_enablements')
+    with op.batch_alter_table('oncall_handoff_notification_rules', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'))
+        batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'))
 
-    op.drop_table("oncall_handoff_notification_rules")
-    with op.batch_alter_table("maintenance_services", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_maintenance_services_service_id"))
+    op.drop_table('oncall_handoff_notification_rules')
+    with op.batch_alter_table('maintenance_services', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_maintenance_services_service_id'))
 
-    op.drop_table("maintenance_services")
-    with op.batch_alter_table("alert_grouping_services", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_alert_grouping_services_setting_id"))
+    op.drop_table('maintenance_services')
+    with op.batch_alter_table('alert_grouping_services', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_alert_grouping_services_setting_id'))
 
-    op.drop_table("alert_grouping_services")
-    with op.batch_alter_table("swaps", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_swaps_schedule_id"))
-        batch_op.drop_index(batch_op.f("ix_swaps_asker_id"))
+    op.drop_table('alert_grouping_services')
+    with op.batch_alter_table('swaps', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_swaps_schedule_id'))
+        batch_op.drop_index(batch_op.f('ix_swaps_asker_id'))
 
-    op.drop_table("swaps")
-    with op.batch_alter_table("status_updates", schema=None) as batch_op:
-        batch_op.drop_index("ix_status_updates_incident")
+    op.drop_table('swaps')
+    with op.batch_alter_table('status_updates', schema=None) as batch_op:
+        batch_op.drop_index('ix_status_updates_incident')
 
-    op.drop_table("status_updates")
-    with op.batch_alter_table("shift_rotations", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_shift_rotations_schedule_id"))
+    op.drop_table('status_updates')
+    with op.batch_alter_table('shift_rotations', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_shift_rotations_schedule_id'))
 
-    op.drop_table("shift_rotations")
-    with op.batch_alter_table("shift_overrides", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_shift_overrides_schedule_id"))
+    op.drop_table('shift_rotations')
+    with op.batch_alter_table('shift_overrides', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_shift_overrides_schedule_id'))
 
-    op.drop_table("shift_overrides")
-    with op.batch_alter_table("followed_calendars", schema=None) as batch_op:
-        batch_op.drop_index("ix_followed_calendars_due")
+    op.drop_table('shift_overrides')
+    with op.batch_alter_table('followed_calendars', schema=None) as batch_op:
+        batch_op.drop_index('ix_followed_calendars_due')
 
-    op.drop_table("followed_calendars")
-    with op.batch_alter_table("custom_shifts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_custom_shifts_schedule_id"))
+    op.drop_table('followed_calendars')
+    with op.batch_alter_table('custom_shifts', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_custom_shifts_schedule_id'))
 
-    op.drop_table("custom_shifts")
-    with op.batch_alter_table("custom_field_options", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_custom_field_options_field_id"))
+    op.drop_table('custom_shifts')
+    with op.batch_alter_table('custom_field_options', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_custom_field_options_field_id'))
 
-    op.drop_table("custom_field_options")
-    with op.batch_alter_table("paused_alerts", schema=None) as batch_op:
-        batch_op.drop_index("ix_paused_alerts_service")
-        batch_op.drop_index("ix_paused_alerts_created")
+    op.drop_table('custom_field_options')
+    op.drop_table('coverage_holes')
+    with op.batch_alter_table('paused_alerts', schema=None) as batch_op:
+        batch_op.drop_index('ix_paused_alerts_service')
+        batch_op.drop_index('ix_paused_alerts_created')
 
-    op.drop_table("paused_alerts")
-    with op.batch_alter_table("notification_subscriptions", schema=None) as batch_op:
-        batch_op.drop_index("ix_notification_subscriptions_subscriber")
+    op.drop_table('paused_alerts')
+    with op.batch_alter_table('notification_subscriptions', schema=None) as batch_op:
+        batch_op.drop_index('ix_notification_subscriptions_subscriber')
 
-    op.drop_table("notification_subscriptions")
-    with op.batch_alter_table("maintenance_windows", schema=None) as batch_op:
-        batch_op.drop_index("ix_maintenance_windows_end")
+    op.drop_table('notification_subscriptions')
+    with op.batch_alter_table('maintenance_windows', schema=None) as batch_op:
+        batch_op.drop_index('ix_maintenance_windows_end')
 
-    op.drop_table("maintenance_windows")
-    op.drop_table("log_entry_channels")
-    op.drop_table("incident_types")
-    op.drop_table("holiday_places")
-    op.drop_table("custom_fields")
-    with op.batch_alter_table("change_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_change_events_timestamp")
-        batch_op.drop_index("ix_change_events_service")
+    op.drop_table('maintenance_windows')
+    op.drop_table('log_entry_channels')
+    op.drop_table('incident_types')
+    op.drop_table('holiday_places')
+    op.drop_table('custom_fields')
+    with op.batch_alter_table('change_events', schema=None) as batch_op:
+        batch_op.drop_index('ix_change_events_timestamp')
+        batch_op.drop_index('ix_change_events_service')
 
-    op.drop_table("change_events")
-    with op.batch_alter_table("alert_grouping_settings", schema=None) as batch_op:
-        batch_op.drop_index("ix_alert_grouping_settings_created")
+    op.drop_table('change_events')
+    with op.batch_alter_table('alert_grouping_settings', schema=None) as batch_op:
+        batch_op.drop_index('ix_alert_grouping_settings_created')
 
-    op.drop_table("alert_grouping_settings")
+    op.drop_table('alert_grouping_settings')
