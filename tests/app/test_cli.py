@@ -5,15 +5,23 @@ import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from tocsin.app import cli
 from tocsin.base.secret import new_master_key
+from tocsin.core.permission import HOUSE
+from tocsin.service import schedules
+from tocsin.service.audit import Deed
+from tocsin.service.schedules import AskedLayer
 from tocsin.store.db import Database
+from tocsin.store.tables.people import user
 
 
 @dataclass
@@ -255,3 +263,20 @@ def test_every_command_helps(shell):
         ("settings",),
     ):
         assert "Usage:" in shell(*words, "--help").output
+
+
+def test_load_says_who_was_on_call_how_long(installed):
+    database = Database(f"sqlite:///{installed.folder / 'kept' / 'tocsin.db'}")
+    with database.write() as tx:
+        deed = Deed(HOUSE, datetime(2026, 11, 2, tzinfo=UTC), Random(3))
+        ada = tx.scalar(sa.select(user.c.id))
+        layer = AskedLayer(start=deed.now, virtual_start=deed.now, turn_seconds=86_400, user_ids=(ada,))
+        schedules.create(tx, deed, name="First line", time_zone="Europe/Paris", layers=[layer])
+    database.close()
+    span = ("load", "First line", "--since", "2026-11-02", "--until", "2026-11-09")
+    told = installed.json(*span)
+    assert [(one["name"], one["hours"], one["sleep_hours"], one["weekend_hours"]) for one in told["people"]] == [("Ada", 167, 69, 48)]
+    assert "Ada: 167 h (business 50, off 48, sleep 69; weekend 48, holidays 0, 8 nights)" in installed(*span).output
+    assert installed(*span, "--csv", "--by", "shift").output.splitlines()[0].startswith("id,name,email,time_zone,start,end,hours")
+    assert "no schedule Nowhere" in installed("load", "Nowhere", code=1).output
+    assert "not an ISO" in installed("load", "First line", "--since", "soon", code=1).output

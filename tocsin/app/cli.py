@@ -34,6 +34,7 @@ from tocsin.core.permission import HOUSE
 from tocsin.service import account, people, policies
 from tocsin.service import coverage as proving
 from tocsin.service import explain as explaining
+from tocsin.service import load as loads
 from tocsin.service.audit import Deed
 from tocsin.store import people as store_people
 
@@ -356,6 +357,28 @@ def coverage(weeks: int, *, is_json: bool) -> None:
         facts = proving.look(tx, HOUSE, Span(start, start + timedelta(weeks=weeks)))
     premises.db.close()
     _answer(is_json, facts, rota.coverage_words(facts))
+
+
+@main.command()
+@click.argument("schedule")
+@click.option("--since", help="From when, like 2026-10-01; 13 weeks before the end unless said.")
+@click.option("--until", help="Until when; now unless said.")
+@click.option("--by", type=click.Choice(["person", "shift"]), default="person", show_default=True, help="What a row of the table is.")
+@click.option("--csv", "is_csv", is_flag=True, help="Answer as a table for a spreadsheet.")
+@as_json
+def load(schedule: str, since: str | None, until: str | None, by: str, *, is_csv: bool, is_json: bool) -> None:
+    """How long each person on a schedule (its name or id) was on call, at night, at weekends and on holidays, beside an even share."""
+    premises = open_up(told.read())
+    with premises.db.read() as tx:
+        found = rota.load_of(tx, HOUSE, schedule, since, until, premises.clock().replace(microsecond=0))
+    premises.db.close()
+    if found is None:
+        raise Said(f"there is no schedule {schedule}, or several of that name: give its id", REFUSED)
+    if is_csv:
+        click.echo(loads.as_csv(found, by_shift=by == "shift"), nl=False)
+        return
+    facts = loads.facts(found) | ({"shifts": loads.shift_facts(found)} if by == "shift" else {})
+    _answer(is_json, facts, rota.load_words(found, by_shift=by == "shift"))
 
 
 @main.command()

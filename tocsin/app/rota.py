@@ -1,4 +1,4 @@
-"""Who is on call now on each level of each escalation policy, and what coverage was proven, as the command line and the doctor say it."""
+"""What the command line and the doctor say of a rota: who is on call now, what coverage was proven, how its load is shared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,16 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from tocsin.base.times import human_duration, iso
+from tocsin.base.errors import invalid_arguments
+from tocsin.base.times import human_duration, iso, parse_instant, zone_named
 from tocsin.core.coverage import Reached
-from tocsin.service import story
+from tocsin.core.permission import Actor
+from tocsin.service import load, story
 from tocsin.service.coverage import Coverage
+from tocsin.service.load import RotaLoad
 from tocsin.store import people, policies
 from tocsin.store.db import Tx
-from tocsin.store.tables import services
+from tocsin.store.tables import schedules, services
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,36 @@ def coverage_words(found: Coverage) -> str:
     for double in found.doubles:
         places = " and ".join(found.schedule_names[id_] for id_ in double.schedule_ids)
         lines.append(f"{found.user_names[double.user_id]} is on call at two places from {iso(double.start)} to {iso(double.end)}: {places}")
+    return "\n".join(lines)
+
+
+def load_of(tx: Tx, actor: Actor, wanted: str, since: str | None, until: str | None, now: datetime) -> RotaLoad | None:
+    """The load of the schedule with this name or id; None when there is none, or several. Raises 400/2002 for times that cannot be."""
+    row = schedules.schedule.c
+    found = tx.rows(sa.select(row.id, row.time_zone).where(sa.or_(row.id == wanted, row.name == wanted)))
+    if len(found) != 1:
+        return None
+    try:
+        start, end = (parse_instant(text, zone=zone_named(found[0].time_zone)) if text else None for text in (since, until))
+    except (ValueError, OverflowError) as error:
+        raise invalid_arguments(str(error)) from error
+    return load.look(tx, actor, found[0].id, load.span_of(start, end, now))
+
+
+def load_words(found: RotaLoad, *, by_shift: bool) -> str:
+    """The load for people: a line a person, or a line a shift."""
+    span = found.load.span
+    lines = [f"{found.schedule_name}: {iso(span.start)} to {iso(span.end)}"]
+    facts = load.facts(found)
+    for one in load.shift_facts(found) if by_shift else facts["people"]:
+        when = f"{one['start']} to {one['end']}  " if by_shift else ""
+        more = "" if by_shift else f"; {one['shifts']} shifts, {one['beyond_even_share']['hours']:+g} h beyond an even share"
+        lines.append(
+            f"  {when}{one['name']}: {one['hours']:g} h (business {one['business_hours']:g}, off {one['off_hours']:g}, sleep {one['sleep_hours']:g}; "
+            f"weekend {one['weekend_hours']:g}, holidays {one['holiday_hours']:g}, {one['nights']} nights){more}"
+        )
+    if not facts["people"]:
+        lines.append("  nobody is on this rota")
     return "\n".join(lines)
 
 

@@ -121,6 +121,49 @@ def _block(one: Stretch, x: "_Scale", y: float, height: float) -> Markup:
     ).format(one.kind, start + 0.5, y, max(end - start - 1, 1), height, start + 6, y + height / 2 + 4, label, one.label)
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a bar. `kind` becomes its class; `words` say what it is."""
+
+    kind: str
+    size: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of `bars`: its name, and its parts from left to right."""
+
+    name: str
+    slices: tuple[Slice, ...]
+
+
+def bars(rows: Sequence[Bar], even: float, name: str) -> Markup:
+    """Rows of hours from left to right, each in its parts, with a line where an even share would end; a table says the same."""
+    width, left, right, height, top = 960.0, 150.0, 70.0, 30, 22
+    most = max([even, *(sum(one.size for one in row.slices) for row in rows)], default=0) or 1
+    bottom = top + height * len(rows)
+    per_hour = (width - left - right) / most
+    parts: list[Markup] = []
+    for number, row in enumerate(rows):
+        y, x = top + number * height, left
+        parts.append(Markup('<text class="lane" x="0" y="{}">{}</text>').format(y + 19, _cut(row.name, 20)))
+        for one in row.slices:
+            if one.size > 0:
+                parts.append(
+                    Markup('<rect class="h-{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"><title>{}: {:.1f} h</title></rect>').format(
+                        one.kind, x, y + 5, max(one.size * per_hour, 1), height - 10, one.words, one.size
+                    )
+                )
+            x += one.size * per_hour
+        total = sum(one.size for one in row.slices)
+        parts.append(Markup('<text class="axis" x="{:.1f}" y="{}">{:.0f} h</text>').format(x + 6, y + 19, total))
+    at = left + even * per_hour
+    parts.append(Markup('<path class="even" d="M{0:.1f} {1}V{2}"/>').format(at, top - 4, bottom))
+    parts.append(Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">even share {:.0f} h</text>').format(at, top - 9, even))
+    return _svg(width, bottom + 6, "bars", name, parts)
+
+
 def clock_changes(span: Span, zone: ZoneInfo) -> list[datetime]:
     """The instants within the span at which the zone's offset changes, to the minute."""
     found = []

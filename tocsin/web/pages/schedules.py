@@ -11,7 +11,7 @@ from tocsin.base.times import Span, human_duration, parse_instant, zone_named
 from tocsin.core import handover, permission
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
 from tocsin.core.schedule import Model, is_layered
-from tocsin.service import access, browsing, rota
+from tocsin.service import access, browsing, followed_calendars, load, rota
 from tocsin.service import schedules as service
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
@@ -101,7 +101,8 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "may_override": may_override,
         "may_remove": permission.may(visit.who, DELETE, Thing("override", row.id, thing.teams)).allowed,
         "lasting": human_duration,
-        "links": LINKS,
+        "links": _links(visit, tx, row, looked.span),
+        "followed": followed_calendars.state(tx, row.id, visit.now),
         "problem": "",
         "wall": lambda instant: f"{instant.astimezone(looked.zone):%Y-%m-%dT%H:%M}",
     }
@@ -109,6 +110,12 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
 
 LINKS = ((f"{PREFIX}/coverage", "Coverage of the next weeks"),)
 """Pages that belong to every schedule besides its own, as addresses with words: load, asking for cover, calendar feeds."""
+
+
+def _links(visit: Visit, tx: Tx, row: Any, span: Span) -> list[tuple[str, str]]:
+    """The pages that belong to this schedule, for this viewer."""
+    mine = [(f"{PREFIX}/schedules/{row.id}/load", "Load and fairness")] if load.may_look(tx, visit.who, row, span) else []
+    return [*LINKS, *mine]
 
 
 def _around(tx: Tx, schedule_id: str, at: datetime) -> store.Loaded:
