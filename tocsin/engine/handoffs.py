@@ -18,12 +18,17 @@ LASTING: Final = timedelta(seconds=10)
 """How long another node waits before it takes over from one that is silent."""
 
 
-def handoffs_pass(db: Database, now: datetime, *, node: str, chance: Random, public_url: str = "") -> bool:
-    """Owe the notices that are due. Always False: one round owes all there are."""
+BATCH: Final = 50
+"""Pages owed in one transaction: on a Monday morning many rotas change hands at once."""
+
+
+def handoffs_pass(db: Database, now: datetime, *, node: str, chance: Random, public_url: str = "", batch: int = BATCH) -> bool:
+    """Owe one batch of the notices that are due. True: there may be more."""
     with db.read() as tx:
-        if not handoffs.due(tx, now):
-            return False
+        only = handoffs.first_of(handoffs.due(tx, now), batch)
+    if not only:
+        return False
     with db.write() as tx:
-        if leases.hold(tx, LEASE, node, now=now, lasting=LASTING):
-            handoffs.tell(tx, now=now, chance=chance, public_url=public_url)
-    return False
+        if not leases.hold(tx, LEASE, node, now=now, lasting=LASTING):
+            return False
+        return handoffs.tell(tx, now=now, chance=chance, public_url=public_url, only=only) > 0

@@ -167,13 +167,14 @@ def due(tx: Tx, now: datetime) -> tuple[Notice, ...]:
     return _look(tx, now, store.usable_rules(tx)).notices
 
 
-def _look(tx: Tx, now: datetime, known: Sequence[Rule]) -> _Look:
+def _look(tx: Tx, now: datetime, known: Sequence[Rule], only: Collection[str] | None = None) -> _Look:
+    """What is due; with `only` nothing but what is due of these schedules."""
     if not known:
         return _Look({}, {}, ())
     span = handoff.looked_at(known, now)
     named = store.naming(tx, {rule.user_id for rule in known}, span.start)
     policies: dict[str, tuple[str, ...]] = {}
-    for row in store.policies_on(tx, named):
+    for row in store.policies_on(tx, named if only is None else named & set(only)):
         if handoff.wants_notices(row.setting, has_services=row.has_services):
             policies[row.schedule_id] = (*policies.get(row.schedule_id, ()), row.name)
     loaded = store_schedules.load_many(tx, policies, Span(span.start, span.end))
@@ -185,22 +186,36 @@ def _look(tx: Tx, now: datetime, known: Sequence[Rule]) -> _Look:
     return _Look(loaded, policies, tuple(one for one in wanted if one.key not in told))
 
 
-def tell(tx: Tx, *, now: datetime, chance: Random, public_url: str = "") -> int:
-    """Owe the notices that are due, one page for each rule, instant and kind. Returns how many pages that made."""
-    known = store.usable_rules(tx)
-    look = _look(tx, now, known)
-    together: dict[tuple[str, datetime, str], list[Notice]] = {}
-    for one in look.notices:
+Pages = dict[tuple[str, datetime, str], list[Notice]]
+"""What is told together in one page: the hand-offs of one rule at one instant and of one kind."""
+
+
+def _pages(notices: Sequence[Notice]) -> Pages:
+    together: Pages = {}
+    for one in notices:
         together.setdefault((one.rule.id, one.handoff.at, one.handoff.kind), []).append(one)
-    if not together:
+    return together
+
+
+def first_of(notices: Sequence[Notice], most: int) -> set[str]:
+    """The schedules of the first `most` pages that these notices make."""
+    return {one.handoff.schedule_id for page in list(_pages(notices).values())[:most] for one in page}
+
+
+def tell(tx: Tx, *, now: datetime, chance: Random, public_url: str = "", only: Collection[str] | None = None) -> int:
+    """Owe the notices that are due (with `only`: of these schedules), one page for each rule, instant and kind; how many pages."""
+    look = _look(tx, now, store.usable_rules(tx), only)
+    pages = _pages(look.notices)
+    if not pages:
         return 0
     homes = people.users(tx, {one.rule.user_id for one in look.notices})
     account_zone = account.load(tx).time_zone
+    sayings = _sayings(tx, look)
     kept: list[tuple[Notice, str]] = []
-    for (_, _, kind), notices in together.items():
+    for (_, _, kind), notices in pages.items():
         rule = notices[0].rule
         zone = times.zone_named(homes[rule.user_id].time_zone or account_zone)
-        told = [_told(tx, look, one.handoff) for one in notices]
+        told = [sayings[one.handoff] for one in notices]
         minutes = int(rule.advance.total_seconds()) // 60
         page_id = notify.owe_notice(
             tx, rule.user_id, rule.way_id, purpose=message.HANDOFF,
@@ -215,27 +230,31 @@ def tell(tx: Tx, *, now: datetime, chance: Random, public_url: str = "") -> int:
         kept += [(one, page_id) for one in notices]
     store.keep_told(tx, kept, now)
     store.forget_told(tx, now - 2 * handoff.LATE - timedelta(days=1))
-    return len(together)
+    return len(pages)
 
 
-def _told(tx: Tx, look: _Look, one: Handoff) -> Told:
-    """What is said of a hand-off: until when, and who was or will be there."""
-    span = Span(one.at - timedelta(seconds=1), one.at + AHEAD)
-    loaded = store_schedules.load(tx, one.schedule_id, span)
-    found = rules.final(loaded.schedule, loaded.overrides, span) if loaded is not None else ()
-    until = next((entry.end for entry in found if one.kind == ONCALL and entry.user_id == one.user_id and entry.start == one.at), None)
-    others = [
-        entry.user_id for entry in found if (entry.end == one.at if one.kind == ONCALL else entry.start == one.at)
-    ]
-    names = people.users(tx, others)
-    return Told(
-        schedule=look.loaded[one.schedule_id].schedule.name,
-        policies=look.policies[one.schedule_id],
-        kind=one.kind,
-        at=one.at,
-        until=until if until is not None and until < span.end else None,
-        others=tuple(names[user_id].name for user_id in dict.fromkeys(others) if user_id in names),
-    )
+def _sayings(tx: Tx, look: _Look) -> dict[Handoff, Told]:
+    """What is said of each hand-off: until when, and who was or will be there."""
+    wanted = dict.fromkeys(one.handoff for one in look.notices)
+    instants = [one.at for one in wanted]
+    span = Span(min(instants) - timedelta(seconds=1), max(instants) + AHEAD)
+    loaded = store_schedules.load_many(tx, {one.schedule_id for one in wanted}, span)
+    entries = {id_: rules.final(one.schedule, one.overrides, span) for id_, one in loaded.items()}
+    names = people.users(tx, {entry.user_id for found in entries.values() for entry in found})
+    told = {}
+    for one in wanted:
+        found = entries[one.schedule_id]
+        until = next((entry.end for entry in found if entry.user_id == one.user_id and entry.start == one.at), None)
+        others = [entry.user_id for entry in found if (entry.end if one.kind == ONCALL else entry.start) == one.at]
+        told[one] = Told(
+            schedule=look.loaded[one.schedule_id].schedule.name,
+            policies=look.policies[one.schedule_id],
+            kind=one.kind,
+            at=one.at,
+            until=until if one.kind == ONCALL and until is not None and until < span.end else None,
+            others=tuple(names[user_id].name for user_id in dict.fromkeys(others) if user_id in names),
+        )
+    return told
 
 
 def status_update_ways(tx: Tx, user_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
