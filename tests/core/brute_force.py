@@ -2,7 +2,7 @@
 
 from calendar import isleap, monthrange
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from tocsin.core.rotation import DAY, RecurringShift, Turns
 from tocsin.core.schedule import Model, Override, Schedule
 
 MINUTE = timedelta(minutes=1)
+MIDNIGHT = time()
 
 
 @lru_cache(maxsize=100_000)
@@ -90,7 +91,7 @@ WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 @lru_cache(maxsize=1000)
 def parts_of(rule: str) -> dict[str, str]:
-    return dict(part.split("=") for part in rule.split(";"))  # type: ignore[misc]
+    return dict(part.split("=") for part in rule.split(";"))
 
 
 def numbers(parts: dict[str, str], name: str) -> list[int]:
@@ -179,12 +180,13 @@ def starts_on(rule: Rule, first: datetime, day: date) -> list[datetime]:
     """The wall-clock starts of a rule on one day."""
     parts = parts_of(rule.rule)
     interval = int(parts.get("INTERVAL", "1"))
-    midnight = datetime(day.year, day.month, day.day)
+    midnight = datetime.combine(day, MIDNIGHT)
     if parts["FREQ"] in {"HOURLY", "MINUTELY"}:
         step = interval * (3600 if parts["FREQ"] == "HOURLY" else 60)
         if not is_day_of_rule(parts, first.date(), day):
             return []
-        every = [midnight + timedelta(minutes=minute, seconds=first.second) for minute in range(1440)]
+        of_hour = range(60) if parts["FREQ"] == "MINUTELY" else [first.minute]
+        every = [midnight + timedelta(hours=hour, minutes=minute, seconds=first.second) for hour in range(24) for minute in of_hour]
         hours, minutes = numbers(parts, "BYHOUR"), numbers(parts, "BYMINUTE")
         return [
             one
@@ -199,10 +201,10 @@ def starts_on(rule: Rule, first: datetime, day: date) -> list[datetime]:
     if "BYSETPOS" not in parts:
         days = [day]
     found = [
-        datetime(one.year, one.month, one.day) + time
+        datetime.combine(one, MIDNIGHT) + into_day
         for one in days
         if is_day_of_rule(parts, first.date(), one)
-        for time in times_of_day(parts, first)
+        for into_day in times_of_day(parts, first)
     ]
     if "BYSETPOS" in parts:
         wanted = numbers(parts, "BYSETPOS")
@@ -217,11 +219,11 @@ def is_elapsed(rule: Rule) -> bool:
 
 
 @lru_cache(maxsize=2000)
-def starts_of_year(rule: Rule, year: int) -> tuple[datetime, ...]:
-    """The wall-clock starts of a rule in one year, without regard to COUNT; elapsed ones on the clock of UTC."""
+def starts_of_month(rule: Rule, year: int, month: int) -> tuple[datetime, ...]:
+    """The wall-clock starts of a rule in one month, without regard to COUNT."""
     first = rule.first.astimezone(ZoneInfo(rule.time_zone)).replace(tzinfo=None)
-    days = [date(year, 1, 1) + timedelta(days=ahead) for ahead in range(366 if isleap(year) else 365)]
-    return tuple(one for day in days for one in starts_on(rule, first, day) if one >= first)
+    days = [date(year, month, number) for number in range(1, monthrange(year, month)[1] + 1)]
+    return tuple(one for day in days if day >= first.date() for one in starts_on(rule, first, day) if one >= first)
 
 
 def starts_until(rule: Rule, wall: datetime) -> list[datetime]:
@@ -237,11 +239,12 @@ def starts_until(rule: Rule, wall: datetime) -> list[datetime]:
             found.append(at)
             at += step
     else:
-        found = [one for year in range(first.year, wall.year + 1) for one in starts_of_year(rule, year) if one <= wall]
+        months = [divmod(month, 12) for month in range(first.year * 12 + first.month - 1, wall.year * 12 + wall.month)]
+        found = [one for year, month in months for one in starts_of_month(rule, year, month + 1) if one <= wall]
     if "COUNT" in parts:
         found = found[: int(parts["COUNT"])]
     if "UNTIL" in parts:
-        until = datetime.strptime(parts["UNTIL"].removesuffix("Z"), "%Y%m%dT%H%M%S")
+        until = datetime.fromisoformat(parts["UNTIL"].removesuffix("Z"))
         if parts["UNTIL"].endswith("Z") and not is_elapsed(rule):
             until = until.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
         elif not parts["UNTIL"].endswith("Z") and is_elapsed(rule):

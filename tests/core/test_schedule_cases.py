@@ -289,7 +289,7 @@ def rolling_shift(case: Case) -> None:
     slots, interval = told["rolling_users"], told["interval"]
     since = instant(told["rotation_start"]) if "rotation_start" in told else start
     until = instant(told["until"]) + timedelta(seconds=length) if "until" in told else None
-    dates = {"since": since, "until": until}
+    dates: dict[str, Any] = {"since": since, "until": until}
     if told["frequency"] == "daily":
         one = shift(Turns(start, DAY), slots, windows, turns_per_slot=interval, skips_restricted=True, **dates)
     else:
@@ -330,7 +330,7 @@ def interval_rotation(name: str, interval: Case, zone_name: str) -> Rotation:
     shifts = []
     for years in interval.get("years", ["2000:2099"]):
         first_year, _, last_year = years.partition(":")
-        dates = {"since": year_start(int(first_year), zone), "until": year_start(int(last_year or first_year) + 1, zone)}
+        dates: dict[str, Any] = {"since": year_start(int(first_year), zone), "until": year_start(int(last_year or first_year) + 1, zone)}
         for start, end in interval.get("times", [["00:00", "24:00"]]):
             first = from_wall(datetime(2000, 1, 1) + timedelta(seconds=seconds(start)), zone_named(zone))  # noqa: DTZ001
             rule = Rule(first, seconds(end) - seconds(start), zone, ";".join(f"{key}={value}" for key, value in parts.items()))
