@@ -3,16 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
 from tests.people import BO, CY
 from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
 from tocsin.base.times import Span, iso
 from tocsin.core.events import Agent, Urgency
-from tocsin.core.permission import Actor
-from tocsin.service import browsing, notify, people, story, swaps
+from tocsin.core.incident import Incident
+from tocsin.core.permission import HOUSE, Actor
+from tocsin.service import browsing, incident_types, notify, people, schedules, story, swaps
 from tocsin.service.audit import Deed
 from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
+from tocsin.service.schedules import AskedOverride
 
 _BO = Agent("user_reference", BO.id, BO.name)
 _CY = Agent("user_reference", CY.id, CY.name)
@@ -48,6 +52,32 @@ def _ask_for_cover(stage: Stage) -> dict[str, str]:
     return {"shifts": "/app/shifts", "shifts-ask": f"/app/shifts?ask={at}&at={iso(mine[1].start)}", "swap": f"/swap/{link}"}
 
 
+def _respond(stage: Stage, fresh: Incident, slow: Incident) -> None:
+    """Help is asked for, fields are filled in, subscribers are told."""
+    now = system_clock() - minutes(3)
+    deed = Deed(HOUSE, now, stage.chance)
+    kinds: tuple[dict[str, Any], ...] = (
+        {"name": "place", "display_name": "Place", "field_type": "single_value_fixed", "options": ("Lyon", "Marseille"), "description": "Where it hurts"},
+        {"name": "systems", "display_name": "Systems", "field_type": "multi_value_fixed", "options": ("Shop", "Ledger", "Edge")},
+        {"name": "ticket", "display_name": "Ticket", "data_type": "url"},
+        {"name": "customers", "display_name": "Customers who notice", "data_type": "integer"},
+        {"name": "leaks", "display_name": "Personal data is out", "data_type": "boolean", "default_value": False},
+        {"name": "words", "display_name": "Words for the status page", "data_type": "paragraph"},
+        {"name": "tags", "display_name": "Tags", "field_type": "multi_value"},
+    )
+    with stage.db.write() as tx:
+        base = incident_types.find(tx, "incident_default")
+        for kind in kinds:
+            incident_types.make_field(tx, deed, base, **({"data_type": "string", "field_type": "single_value"} | kind))
+        incident_types.make_type(tx, deed, name="security", display_name="Security", parent="incident_default")
+    with stage.db.write() as tx, Desk(tx, now=now, chance=stage.chance) as desk:
+        desk.ask_for_help(
+            fresh.id, _BO, "website", requester_id=BO.id, message="Which release went to Lyon?", user_ids=["PMORE00", CY.id], policy_ids=["PPOL002"]
+        )  # fmt: skip
+        desk.publish_update(slow.id, _BO, "website", "Orders are taken; some confirmations come minutes late.")
+        desk.change_values(fresh.id, _BO, "website", [("place", "Lyon"), ("systems", ["Shop"]), ("customers", 1200)])
+
+
 def tell(stage: Stage) -> dict[str, str]:
     """Let things happen; answers the addresses of the pages by name."""
     fresh = stage.open_incident("PCHECK1", "Card payments fail: 38 % of orders in Lyon return 502", ago=minutes(4))
@@ -60,6 +90,7 @@ def tell(stage: Stage) -> dict[str, str]:
         desk.change_priority(slow.id, _BO, "website", "PPRIO02")
         desk.snooze(cert.id, _CY, "website", 86_400)
         desk.resolve(old.id, _BO, "website", "Rolled back the release")
+    _respond(stage, fresh, slow)
     stage.receive(
         _event("lyon-502", "trigger", "Card payments fail in Lyon", severity="critical"),
         _event("lyon-502", "trigger", "Card payments fail in Lyon", severity="critical"),
@@ -75,10 +106,16 @@ def tell(stage: Stage) -> dict[str, str]:
     with stage.db.read() as tx:
         newest = browsing.list_incidents(tx, Actor(kind="user", id=CY.id, name=CY.name, role="admin"), Wanted(words="Card payments fail in Lyon")).incidents[0]
         event = story.arrivals(tx, newest.id)[0]
-    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", **shifts, "replacement": f"/app/people/{BO.id}/replace", "policies": "/app/policies", "policy": "/app/policies/PPOL001?at=2026-11-24T03:00", "policy-edit": "/app/policies/PPOL002/edit", "policy-new": "/app/policies/new", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
+        rota = tx.scalar(sa.text("SELECT id FROM schedules WHERE name = 'Payments primary'"))
+        hours = tx.scalar(sa.text("SELECT id FROM schedules WHERE name = 'Platform office hours'"))
+    with stage.db.write() as tx:
+        then = system_clock() + minutes(300)
+        schedules.add_overrides(tx, Deed(HOUSE, system_clock(), stage.chance), str(rota), [AskedOverride(then, then + minutes(480), BO.id)])
+    return {"by-event": f"/app/incidents/{newest.id}?tab=why", "alerts": f"/app/incidents/{newest.id}?tab=alerts", "fields": f"/app/incidents/{fresh.id}?tab=fields", "alike": f"/app/incidents/{newest.id}?tab=alike", "event": f"/app/events/{event.id}", "sign-in": "/app/sign-in", "incidents": "/app/incidents", "incident": f"/app/incidents/{slow.id}", "waiting": f"/app/incidents/{fresh.id}", "pages": f"/app/incidents/{fresh.id}?tab=pages", "why": f"/app/incidents/{slow.id}?tab=why", "on-call": "/app/on-call", "coverage": "/app/coverage", "schedules": "/app/schedules", "schedule": f"/app/schedules/{rota}?at=2027-03-25T12:00", "schedule-gaps": f"/app/schedules/{hours}?days=7&zone=schedule", "schedule-month": f"/app/schedules/{rota}?days=35", "schedule-override": f"/app/schedules/{rota}/override", "schedule-edit": f"/app/schedules/{hours}/edit", "schedule-new": "/app/schedules/new", **shifts, "replacement": f"/app/people/{BO.id}/replace", "policies": "/app/policies", "policy": "/app/policies/PPOL001?at=2026-11-24T03:00", "policy-edit": "/app/policies/PPOL002/edit", "policy-new": "/app/policies/new", "me": "/app/me", "me-add": "/app/me?add=sms", "act": act, "people": "/app/people", "person": f"/app/people/{BO.id}", "teams": "/app/teams", "keys": "/app/keys", "account": "/app/account", "services": "/app/services", "service": "/app/services/PCHECK1", "events": "/app/events", "resolved": "/app/incidents?status=resolved"}
 
 
 PAGES = (
-    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "resolved", "on-call", "coverage", "shifts", "shifts-ask", "swap", "policies", "policy", "policy-edit", "policy-new", "replacement", "services",
+    "sign-in", "incidents", "incident", "waiting", "pages", "why", "by-event", "alerts", "fields", "alike", "resolved", "on-call", "coverage", "schedules", "schedule", "schedule-gaps", "schedule-month",
+    "schedule-override", "schedule-edit", "schedule-new", "shifts", "shifts-ask", "swap", "policies", "policy", "policy-edit", "policy-new", "replacement", "services",
     "service", "events", "event", "me", "me-add", "people", "person", "teams", "keys", "account", "act",
 )  # fmt: skip

@@ -1,13 +1,13 @@
 """Page of coverage: when nobody would be reached in the next weeks, and why; when only late; and who is at two places at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from tocsin.base.times import Span, human_duration
-from tocsin.core.coverage import Reached
+from tocsin.core.coverage import Repeated, together
 from tocsin.service import browsing, coverage, coverage_watch, roster
 from tocsin.service.coverage import PolicyCoverage
 from tocsin.store import coverage as store_coverage
@@ -19,24 +19,6 @@ WEEKS_UNASKED = 4
 STRETCHES_SHOWN = 20
 """Stretches shown of one policy; how many more there are is said."""
 DOUBLES_SHOWN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Stretches that say the same, told together: the first of them, how many there are, and how long they last in all."""
-
-    first: Reached
-    count: int
-    lasting: timedelta
-
-
-def together(stretches: Iterable[Reached]) -> list[Repeated]:
-    """Weak stretches are often the same every night: each kind once, the longest in all first."""
-    found: dict[object, list[Reached]] = {}
-    for one in stretches:
-        found.setdefault((one.wait, one.causes), []).append(one)
-    rows = [Repeated(same[0], len(same), sum((one.end - one.start for one in same), timedelta())) for same in found.values()]
-    return sorted(rows, key=lambda row: row.lasting, reverse=True)
 
 
 def is_whole(one: PolicyCoverage) -> bool:

@@ -329,7 +329,10 @@ def asked_columns(tx: Tx, visit: Visit, form: Form) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was typed, how it stands to what is saved, and what is to be said of it. `row` is None for a new schedule."""
+    """What was typed, how it stands to what is saved, and what is to be said of it. `row` is None for a new schedule.
+
+    is_quiet  somebody is still at it: what is missing is said where the preview will be, and nothing is marked as wrong
+    """
 
     form: Form
     row: sa.Row[Any] | None
@@ -338,6 +341,7 @@ class Draft:
     asked: list[AskedLayer]
     problem: str = ""
     note: str = ""
+    is_quiet: bool = False
 
 
 def base_of(row: sa.Row[Any], known: Loaded) -> str:
@@ -373,7 +377,7 @@ def _found(visit: Visit, tx: Tx, action: str = UPDATE) -> tuple[sa.Row[Any] | No
 def shown(visit: Visit, tx: Tx, draft: Draft, *, is_first: bool = False) -> Mapping[str, Any]:
     """Everything the page shows, with the preview of what would change if the form can be read."""
     names, tones = browsing.user_names(tx), rota.tones(tx)
-    form, problem, preview = draft.form, draft.problem, None
+    form, problem, preview, missing = draft.form, draft.problem, None, []
     if not is_first and visit.entry.is_good:
         try:
             preview = _preview(visit, tx, draft, names, tones)
@@ -381,6 +385,10 @@ def shown(visit: Visit, tx: Tx, draft: Draft, *, is_first: bool = False) -> Mapp
             if refusal.status != 400:
                 raise
             problem = problem or " ".join(refusal.errors)
+    if draft.is_quiet:
+        missing = [*visit.entry.problems.values(), *([problem] if problem else [])]
+        visit.entry.problems.clear()
+        problem = ""
     units = [*UNITS, *(unit for unit in ("minutes", "seconds") if any(layer.unit == unit for layer in form.layers))]
     ended = to_layers(draft.known.schedule.model) if draft.known is not None and draft.known.schedule.versions else ()
     return {
@@ -390,6 +398,7 @@ def shown(visit: Visit, tx: Tx, draft: Draft, *, is_first: bool = False) -> Mapp
         "seen": form.digest if preview is not None else "",
         "preview": preview,
         "problem": problem,
+        "missing": missing,
         "note": draft.note,
         "user_name": names,
         "tones": tones,
@@ -480,14 +489,16 @@ def act(visit: Visit) -> Response:
     if verb == "save":
         return _save(visit, form)
     with visit.front.db.read() as tx:
-        return _again(visit, tx, form, status=200)
+        return _again(visit, tx, form, status=200, is_quiet=verb != "preview")
 
 
-def _again(visit: Visit, tx: Tx, form: Form, *, status: int, problem: str = "", note: str = "", base: str = "") -> Response:
+def _again(
+    visit: Visit, tx: Tx, form: Form, *, status: int, problem: str = "", note: str = "", base: str = "", is_quiet: bool = False
+) -> Response:
     row, known = _found(visit, tx)
     draft = _drafted(visit, tx, form, row, known)
-    told = shown(visit, tx, replace(draft, problem=problem, note=note, base=base or visit.entry.typed("base")))
-    return visit.page("schedule-editor.html", told, status=status if visit.entry.is_good else 422)
+    told = shown(visit, tx, replace(draft, problem=problem, note=note, base=base or visit.entry.typed("base"), is_quiet=is_quiet))
+    return visit.page("schedule-editor.html", told, status=status)
 
 
 def _drafted(visit: Visit, tx: Tx, form: Form, row: sa.Row[Any] | None, known: Loaded | None) -> Draft:

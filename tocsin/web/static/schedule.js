@@ -52,14 +52,21 @@
   let asked = 0;
   let timer = 0;
 
+  const written = (form) => new URLSearchParams(new FormData(form)).toString();
+
   async function answerInPlace(form, name, value) {
     const mine = ++asked;
+    const typed = written(form);
     const posted = new FormData(form);
     if (name) posted.set(name, value);
     form.querySelector("[data-preview]")?.classList.add("is-waiting");
     const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(posted), headers: { accept: "text/html" } });
     const text = await answer.text();
     if (mine !== asked) return;
+    if (written(form) !== typed) {  // somebody typed on while the answer was under way: ask again, so that nothing typed is lost
+      await answerInPlace(form, name, value);
+      return;
+    }
     const template = document.createElement("template");
     template.innerHTML = text;
     const fresh = template.content.querySelector("#main");
@@ -78,7 +85,7 @@
     clearTimeout(timer);
     timer = setTimeout(() => {
       const form = editor();
-      if (form && window.Idiomorph) answerInPlace(form, "do", "preview").catch(() => {});
+      if (form && window.Idiomorph) answerInPlace(form, "do", "follow").catch(() => {});
     }, 500);
   }
   document.addEventListener("submit", (event) => {
