@@ -183,6 +183,10 @@ def _things(api: Api) -> dict[str, str]:
     grouped = {"type": "time", "config": {"timeout": 300}, "services": [target]}
     lonely = new(api, "/services", "service", name="Search", escalation_policy=reference)["id"]
     things["ungrouped_service"] = lonely
+    tier = {"name": "tier", "display_name": "Tier", "data_type": "string", "field_type": "single_value_fixed"}
+    words = [{"data": {"data_type": "string", "value": word}} for word in ("gold", "silver")]
+    made = new(api, "/services/custom_fields", "field", **tier, field_options=words)
+    things |= {"service_field": made["id"], "service_option": made["field_options"][0]["id"]}
     things["grouping"] = new(api, "/alert_grouping_settings", "alert_grouping_setting", **grouped)["id"]
     things["change"] = api.ask("GET", "/change_events", query=[("since", "2026-11-23")]).body["change_events"][0]["id"]
     hook = {
@@ -510,6 +514,22 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "GET /paused_incident_reports/counts": Case(EVERYBODY),
         "GET /services/{service}/enablements": Case(SEER),
         "PUT /services/{service}/enablements/aiops": Case(MANAGER, body={"enablement": {"enabled": False}}),
+        "GET /services/custom_fields": Case(SEER),
+        "POST /services/custom_fields": Case(
+            MANAGER, body={"field": {"name": "cost", "display_name": "Cost", "data_type": "float", "field_type": "single_value"}}
+        ),
+        "GET /services/custom_fields/{service_field}": Case(SEER),
+        "PUT /services/custom_fields/{service_field}": Case(MANAGER, body={"field": {"description": "x"}}),
+        "DELETE /services/custom_fields/{service_field}": Case(MANAGER),
+        "GET /services/custom_fields/{service_field}/field_options": Case(SEER),
+        "POST /services/custom_fields/{service_field}/field_options": Case(MANAGER, body={"field_option": {"data": {"data_type": "string", "value": "tin"}}}),
+        "GET /services/custom_fields/{service_field}/field_options/{service_option}": Case(SEER),
+        "PUT /services/custom_fields/{service_field}/field_options/{service_option}": Case(
+            MANAGER, body={"field_option": {"data": {"data_type": "string", "value": "bronze"}}}
+        ),
+        "DELETE /services/custom_fields/{service_field}/field_options/{service_option}": Case(MANAGER),
+        "GET /services/{service}/custom_fields/values": Case(SEER),
+        "PUT /services/{service}/custom_fields/values": Case(MANAGER, body={"custom_fields": [{"name": "tier", "value": "gold"}]}),
         "GET /teams": Case(EVERYBODY),
         "GET /teams/{team}": Case(EVERYBODY),
         "POST /teams": Case(MANAGER, EVERYBODY, {"team": {"name": "New"}}),

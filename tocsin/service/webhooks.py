@@ -338,8 +338,10 @@ def finished(body: str, base_url: str) -> bytes:
 # --------------------------------------------------------------------------------------------------------- of services
 
 
-def tell_of_service(tx: Tx, deed: Deed, service_id: str, event_type: str) -> None:
-    """Owe `service.created`, `.updated` or `.deleted` to whoever subscribed to it, in the transaction of the change."""
+def tell_of_service(
+    tx: Tx, deed: Deed, service_id: str, event_type: str, more: Mapping[str, Any] | None = None
+) -> None:
+    """Owe an event of a service to whoever subscribed to it, in the transaction of the change. `more`: what else it tells."""
     row = tx.one(
         sa.select(service, escalation_policy.c.name.label("policy_name"), team.c.id.label("team_id"), team.c.name.label("team_name"))
         .join(escalation_policy, escalation_policy.c.id == service.c.escalation_policy_id)
@@ -362,6 +364,7 @@ def tell_of_service(tx: Tx, deed: Deed, service_id: str, event_type: str) -> Non
         "updated_at": times.iso(row.updated_at),
         "escalation_policy": reference("escalation_policy", row.escalation_policy_id, row.policy_name),
         "teams": [reference("team", row.team_id, row.team_name)] if row.team_id else [],
+        **(more or {}),
     }
     body = json.text(_body(ids.uuid_text(deed.chance), event_type, "service", deed.now, deed.actor.agent, told))
     owed = [Owed(ids.uuid_text(deed.chance), one.id, service_id, event_type, body) for one in hearers]

@@ -49,3 +49,17 @@ service_enablement = sa.Table(  # features switched off (or on again) for one se
     sa.Column("service_id", sa.ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("feature", sa.Text, primary_key=True), sa.Column("is_enabled", sa.Boolean, nullable=False), at("updated_at"),
 )  # fmt: skip
+
+service_field = sa.Table(  # fields that people add to services
+    "service_custom_fields", METADATA, key(), word("name", unique=True), word("display_name"), word("description", null=True),
+    word("data_type"), word("field_type"), sa.Column("is_enabled", sa.Boolean, nullable=False),
+    sa.Column("options", Json, nullable=False),  # [{id, value, created_at, updated_at}], times as on the wire
+    at("created_at"), at("updated_at"),
+)  # fmt: skip
+
+service_field_value = sa.Table(  # what a service holds for a field; without a row it holds nothing
+    "service_custom_field_values", METADATA,
+    sa.Column("service_id", sa.ForeignKey("services.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("field_id", sa.ForeignKey("service_custom_fields.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("value", Json, nullable=False), at("updated_at"),
+)  # fmt: skip

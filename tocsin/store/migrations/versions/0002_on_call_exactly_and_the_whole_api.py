@@ -125,6 +125,20 @@ def upgrade() -> None:
         batch_op.create_index('ix_paused_alerts_created', ['created_at', 'alert_id'], unique=False)
         batch_op.create_index('ix_paused_alerts_service', ['service_id', 'created_at'], unique=False)
 
+    op.create_table('service_custom_fields',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('display_name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('data_type', sa.Text(), nullable=False),
+    sa.Column('field_type', sa.Text(), nullable=False),
+    sa.Column('is_enabled', sa.Boolean(), nullable=False),
+    sa.Column('options', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_service_custom_fields')),
+    sa.UniqueConstraint('name', name=op.f('uq_service_custom_fields_name'))
+    )
     op.create_table('coverage_holes',
     sa.Column('policy_id', sa.Text(), nullable=False),
     sa.Column('service_id', sa.Text(), nullable=False),
@@ -289,6 +303,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'), ['contact_method_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'), ['user_id'], unique=False)
 
+    op.create_table('service_custom_field_values',
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.Column('field_id', sa.Text(), nullable=False),
+    sa.Column('value', sa.Text(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['field_id'], ['service_custom_fields.id'], name=op.f('fk_service_custom_field_values_field_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_service_custom_field_values_service_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('service_id', 'field_id', name=op.f('pk_service_custom_field_values'))
+    )
+    with op.batch_alter_table('service_custom_field_values', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_service_custom_field_values_field_id'), ['field_id'], unique=False)
+
     op.create_table('service_enablements',
     sa.Column('service_id', sa.Text(), nullable=False),
     sa.Column('feature', sa.Text(), nullable=False),
@@ -389,6 +415,10 @@ def downgrade() -> None:
 
     op.drop_table('shift_events')
     op.drop_table('service_enablements')
+    with op.batch_alter_table('service_custom_field_values', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_service_custom_field_values_field_id'))
+
+    op.drop_table('service_custom_field_values')
     with op.batch_alter_table('oncall_handoff_notification_rules', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'))
         batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'))
@@ -432,6 +462,7 @@ def downgrade() -> None:
 
     op.drop_table('custom_field_options')
     op.drop_table('coverage_holes')
+    op.drop_table('service_custom_fields')
     with op.batch_alter_table('paused_alerts', schema=None) as batch_op:
         batch_op.drop_index('ix_paused_alerts_service')
         batch_op.drop_index('ix_paused_alerts_created')
