@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from tocsin.app import cli
 from tocsin.base.secret import new_master_key
 from tocsin.core.permission import HOUSE
-from tocsin.service import schedules
+from tocsin.service import people, schedules
 from tocsin.service.audit import Deed
 from tocsin.service.schedules import AskedLayer
 from tocsin.store.db import Database
@@ -235,10 +235,23 @@ def test_from_the_start_there_is_a_policy_that_pages_the_owner(installed):
 
 
 def test_coverage_is_proven_from_now_on(installed):
-    assert "Default" in installed("coverage").output
+    assert "1 policy reaches somebody by the first level at every instant." in installed("coverage").output
     found = installed.json("coverage", "--weeks", "2")
     assert ([one["policy"]["name"] for one in found["policies"]], found["doubles"]) == (["Default"], [])
     assert set(found["span"]) == {"start", "end"}
+
+
+def test_somebody_is_replaced_after_a_look(installed):
+    assert "nobody here has the address bo@example.org" in installed("replace", "ada@example.org", "--by", "bo@example.org", code=1).stderr
+    db = Database(f"sqlite:///{installed.folder / 'kept' / 'tocsin.db'}")
+    with db.write() as tx:
+        people.create_user(tx, Deed(HOUSE, datetime.now(UTC), Random(1)), name="Bo", email="bo@example.org")
+    words = installed("replace", "ada@example.org", "--by", "bo@example.org", "--preview").output
+    assert words.startswith("Bo would take the place of Ada:\n  escalation policy Default (")
+    assert [[one["name"] for one in level["people"]] for level in installed.json("oncall")[0]["levels"]] == [["Ada"]]
+    assert installed.json("replace", "ada@example.org", "--by", "bo@example.org")["places"][0]["name"] == "Default"
+    assert [[one["name"] for one in level["people"]] for level in installed.json("oncall")[0]["levels"]] == [["Bo"]]
+    assert "nothing names them" in installed("replace", "ada@example.org", "--by", "bo@example.org").output
 
 
 def test_a_database_of_a_newer_tocsin_is_refused(installed):

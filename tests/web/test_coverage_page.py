@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from tests.core.test_coverage import DAY, HOUR
 from tests.core.test_schedule import START
-from tocsin.core.coverage import Cause, Kind, Reached
-from tocsin.web.pages.coverage import Repeated, together
+from tocsin.core.coverage import Cause, Kind, Reached, Repeated, together
 
 GAP = Cause(Kind.GAP, 1, "PS1", "nobody is on call on Days")
 

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 import uvloop
 
 from tocsin.api.kernel.operations import shape
+from tocsin.app import copies, logs, proofs, rota, wire
 from tocsin.app import doctor as the_doctor
-from tocsin.app import logs, rota, wire
 from tocsin.app import settings as told
 from tocsin.app.demo import run as the_demo
 from tocsin.app.http import AddressTaken, Listener
@@ -31,11 +31,12 @@ from tocsin.base.times import Span
 from tocsin.core import explain as reasons
 from tocsin.core.escalation import Rule, Target
 from tocsin.core.permission import HOUSE
-from tocsin.service import account, people, policies
+from tocsin.service import account, people, policies, replacement
 from tocsin.service import coverage as proving
 from tocsin.service import explain as explaining
 from tocsin.service import load as loads
 from tocsin.service.audit import Deed
+from tocsin.store import coverage as store_coverage
 from tocsin.store import people as store_people
 
 REFUSED: Final = 1
@@ -99,6 +100,10 @@ as_json = click.option("--json", "is_json", is_flag=True, help="Answer in JSON, 
 @click.version_option(package_name="tocsin")
 def main() -> None:
     """Tocsin: incidents, on-call and paging."""
+
+
+for command in copies.COMMANDS:
+    main.add_command(command)
 
 
 def _answer(is_json: bool, facts: Any, words: str) -> None:
@@ -355,8 +360,38 @@ def coverage(weeks: int, *, is_json: bool) -> None:
     start = premises.clock().replace(microsecond=0)
     with premises.db.read() as tx:
         facts = proving.look(tx, HOUSE, Span(start, start + timedelta(weeks=weeks)))
+        known = store_coverage.holes(tx)
     premises.db.close()
-    _answer(is_json, facts, rota.coverage_words(facts))
+    _answer(is_json, facts, proofs.coverage_words(facts, known))
+
+
+@main.command()
+@click.argument("email")
+@click.option("--by", required=True, help="Who takes their place, by e-mail address.")
+@click.option("--incidents", type=click.Choice(replacement.INCIDENTS), default=replacement.KEEP, show_default=True, help="What becomes of the open incidents they hold.")
+@click.option("--teams", type=click.Choice(replacement.TEAMS), default=replacement.KEEP, show_default=True, help="What becomes of their teams: the successor joins, or joins and they leave.")
+@click.option("--preview", "is_preview", is_flag=True, help="Only say what it would touch, open and close.")
+@as_json
+def replace(email: str, by: str, incidents: str, teams: str, *, is_preview: bool, is_json: bool) -> None:
+    """Put somebody in another person's place everywhere, from now on: policies, schedules, overrides to come."""
+    premises = open_up(told.read())
+    with premises.db.read() as tx:
+        found = {address: store_people.user_by_email(tx, address) for address in (email, by)}
+    if missing := [address for address, row in found.items() if row is None]:
+        raise Said(f"nobody here has the address {missing[0]}", REFUSED)
+    user, successor = (found[address] for address in (email, by))
+    assert user is not None  # it was looked for above
+    assert successor is not None
+    wish, deed = replacement.Wish(successor.id, incidents, teams), _deed(premises)
+    touched: list[replacement.Place] = []
+    span = Span(deed.now, deed.now + timedelta(weeks=4))
+    changes = proving.rehearsed(premises.db, HOUSE, span, lambda tx: touched.extend(replacement.replace(tx, deed, user.id, wish)))
+    if not is_preview:
+        with premises.db.write() as tx:
+            touched = list(replacement.replace(tx, deed, user.id, wish))
+    premises.db.close()
+    head = f"{successor.name} {'would take' if is_preview else 'takes'} the place of {user.name}:"
+    _answer(is_json, {"places": touched, "coverage_changes": changes}, f"{head}\n{proofs.replacement_words(touched, changes)}")
 
 
 @main.command()

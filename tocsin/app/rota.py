@@ -7,11 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tocsin.base.errors import invalid_arguments
-from tocsin.base.times import human_duration, iso, parse_instant, zone_named
-from tocsin.core.coverage import Reached
+from tocsin.base.times import iso, parse_instant, zone_named
 from tocsin.core.permission import Actor
 from tocsin.service import load, story
-from tocsin.service.coverage import Coverage
 from tocsin.service.load import RotaLoad
 from tocsin.store import people, policies
 from tocsin.store.db import Tx
@@ -79,25 +77,6 @@ def now_on_call(tx: Tx, now: datetime, wanted: str | None = None) -> list[OnPoli
     ]
 
 
-def coverage_words(found: Coverage) -> str:
-    """The proof for people: each policy with its gaps and weak stretches, then who is at two places."""
-    lines = [f"From {iso(found.span.start)} to {iso(found.span.end)}"]
-    for one in found.policies:
-        whom = ", ".join(service.name for service in one.services) or "no service uses it"
-        if not one.gaps and not one.weak:
-            lines.append(f"{one.policy.name} ({whom}): somebody is reached at every instant")
-            continue
-        lines.append(f"{one.policy.name} ({whom}): {one.covered_share:.2f} % covered")
-        lines += [f"  NOBODY  {_stretch_words(gap)}" for gap in one.gaps]
-        lines += [f"  weak    {_stretch_words(weak)}" for weak in one.weak]
-    if not found.policies:
-        lines.append("There are no escalation policies.")
-    for double in found.doubles:
-        places = " and ".join(found.schedule_names[id_] for id_ in double.schedule_ids)
-        lines.append(f"{found.user_names[double.user_id]} is on call at two places from {iso(double.start)} to {iso(double.end)}: {places}")
-    return "\n".join(lines)
-
-
 def load_of(tx: Tx, actor: Actor, wanted: str, since: str | None, until: str | None, now: datetime) -> RotaLoad | None:
     """The load of the schedule with this name or id; None when there is none, or several. Raises 400/2002 for times that cannot be."""
     row = schedules.schedule.c
@@ -126,9 +105,3 @@ def load_words(found: RotaLoad, *, by_shift: bool) -> str:
     if not facts["people"]:
         lines.append("  nobody is on this rota")
     return "\n".join(lines)
-
-
-def _stretch_words(one: Reached) -> str:
-    when = f"{iso(one.start)} to {iso(one.end)}"
-    late = f", reached after {human_duration(one.wait)}" if one.wait else ""
-    return f"{when}{late}: " + "; ".join(f"level {cause.level}: {cause.words}" for cause in one.causes)

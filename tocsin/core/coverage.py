@@ -253,6 +253,24 @@ def by_urgency(high: Sequence[Reached], low: Sequence[Reached], when_low: Sequen
     return tuple(_worst(found))
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Stretches that say the same, told together: the first of them, how many there are, and how long they last in all."""
+
+    first: Reached
+    count: int
+    lasting: timedelta
+
+
+def together(stretches: Iterable[Reached]) -> list[Repeated]:
+    """Stretches are often the same every night: each kind once, the longest in all first."""
+    found: dict[object, list[Reached]] = {}
+    for one in stretches:
+        found.setdefault((one.wait, one.causes), []).append(one)
+    rows = [Repeated(same[0], len(same), sum((one.end - one.start for one in same), timedelta())) for same in found.values()]
+    return sorted(rows, key=lambda row: row.lasting, reverse=True)
+
+
 def beyond(gaps_there: Sequence[Reached], others: Sequence[Reached]) -> tuple[Reached, ...]:
     """The parts of these gaps that are in none of the others; both by start, none overlapping its neighbour."""
     found: list[Reached] = []

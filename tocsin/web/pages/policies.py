@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tocsin.base.errors import Refusal
 from tocsin.base.times import Span, from_wall, human_duration
 from tocsin.core import permission
-from tocsin.core.coverage import Cause
+from tocsin.core.coverage import Cause, together
 from tocsin.core.escalation import MAX_DELAY_MINUTES, MAX_LOOPS, MAX_RULES, MAX_TARGETS, Rule, Strategy, Target
 from tocsin.core.events import Urgency
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
@@ -26,7 +26,6 @@ from tocsin.store.tables.schedules import schedule
 from tocsin.store.tables.services import escalation_policy
 from tocsin.web import wording
 from tocsin.web.forms import Entry
-from tocsin.web.pages.coverage import together
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
 WEEKS_LOOKED_AT = 4

@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from tocsin.base.errors import Refusal
 from tocsin.base.times import Span, human_duration
+from tocsin.core.coverage import together
 from tocsin.core.permission import DELETE
 from tocsin.service import access, browsing, coverage, replacement
 from tocsin.service.coverage import Change
 from tocsin.service.replacement import Place, Wish
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import user
-from tocsin.web.pages.coverage import together
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
 WEEKS_LOOKED_AT = 4
