@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.base.times import Span
 from tocsin.web import times
-from tocsin.web.drawing import Lane, Mark, Stretch, clock_changes, incident_line, on_call_strip, ticks
+from tocsin.web.drawing import Bar, Lane, Mark, Slice, Stretch, bars, clock_changes, incident_line, on_call_strip, ticks
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 23, 13, 5, 9, tzinfo=UTC)
@@ -84,3 +84,10 @@ def test_names_in_a_picture_are_escaped():
     assert "<script>" not in drawn
     assert "&lt;level&gt;" in drawn
     assert "<b>" not in incident_line([], [Mark(NOW, "page", "<b>")], span, PARIS)
+
+
+def test_bars_have_their_parts_and_a_line_for_an_even_share() -> None:
+    drawn = bars([Bar("Ada <1>", (Slice("business", 10, "Ada: business hours"), Slice("sleep", 0, "none"))), Bar("Bo", ())], 5, "Hours")
+    assert drawn.count("<rect") == 1
+    assert "Ada &lt;1&gt;" in drawn
+    assert "even share 5 h" in drawn

@@ -157,7 +157,7 @@ def bars(rows: Sequence[Bar], even: float, name: str) -> Markup:
                 )
             x += one.size * per_hour
         total = sum(one.size for one in row.slices)
-        parts.append(Markup('<text class="axis" x="{:.1f}" y="{}">{:.0f} h</text>').format(x + 6, y + 19, total))
+        parts.append(Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="end">{:.0f} h</text>').format(width - 4, y + 19, total))
     at = left + even * per_hour
     parts.append(Markup('<path class="even" d="M{0:.1f} {1}V{2}"/>').format(at, top - 4, bottom))
     parts.append(Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">even share {:.0f} h</text>').format(at, top - 9, even))
