@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from tests.world import World
@@ -150,6 +151,24 @@ def test_a_hand_off_is_told_once_whoever_looks_and_whenever_it_is_looked_again(w
     world.now += timedelta(minutes=40)
     handoffs_pass(world.db, world.now, node="two", chance=world.chance)
     assert len(owed(world)) == 1
+
+
+def test_an_engine_that_dies_before_its_commit_has_told_nothing_and_the_next_one_tells(world: World):
+    ada, bo = world.person("Ada"), world.person("Bo")
+    rule(world, bo, 60, "oncall")
+    policy_on(world, rota(world, ada, bo))
+    world.now += hours(22.5)
+
+    def tell_and_die() -> None:
+        with world.db.write() as tx:
+            assert handoffs.tell(tx, now=world.now, chance=world.chance) == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tell_and_die()
+    assert owed(world) == []
+    assert look(world, minutes=2) == [("Bo", 0, "You go on call: First line")]
+    assert {claim.key for claim in world.attempts} == {row.id for row in owed(world)}
 
 
 def test_two_nodes_that_look_at_the_same_moment_tell_it_once(world: World):

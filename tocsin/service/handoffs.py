@@ -255,8 +255,3 @@ def _sayings(tx: Tx, look: _Look) -> dict[Handoff, Told]:
             others=tuple(names[user_id].name for user_id in dict.fromkeys(others) if user_id in names),
         )
     return told
-
-
-def status_update_ways(tx: Tx, user_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
-    """By person, the contact methods (id, kind) on which they want to hear of an incident's status updates."""
-    return store.status_update_ways(tx, user_ids)

@@ -26,7 +26,7 @@ from tocsin.core.permission import Actor, Level
 from tocsin.service import audit, handoffs, succession
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
-from tocsin.store import sessions
+from tocsin.store import sessions, subscriptions
 from tocsin.store.db import Tx
 from tocsin.store.tables import people, schedules, services
 
@@ -158,6 +158,7 @@ def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = No
         succession.replace_everywhere(tx, deed, user_id, replace_by)
     if reasons := succession.blocking(tx, user_id, deed.now):
         raise invalid(*reasons)
+    subscriptions.forget(tx, ("user", user_id))
     tx.execute(sa.delete(people.user).where(people.user.c.id == user_id))
     audit.record(tx, deed, user_reference(user_id, user.name), before=_told(_columns(user)), after=None)
 
@@ -405,6 +406,7 @@ def release_team(tx: Tx, deed: Deed, team_id: str, *, reassign_to: str | None) -
     """Give what belongs to a team (policies, schedules, teams below it) to another one, or to none: before it is deleted."""
     if reassign_to is not None and (reassign_to == team_id or reassign_to not in rows.teams(tx, [reassign_to])):
         raise invalid("reassignment_team must be the id of another team")
+    subscriptions.forget(tx, ("team", team_id))
     for kind, table in (("escalation_policy", services.escalation_policy), ("schedule", schedules.schedule)):
         for row in tx.rows(sa.select(table.c.id, table.c.name).where(table.c.team_id == team_id)):
             reference = {"id": row.id, "type": f"{kind}_reference", "summary": row.name}

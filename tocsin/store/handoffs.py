@@ -1,4 +1,4 @@
-"""Load and keep hand-off rules and status-update rules, which schedules tell of hand-offs, and what was told."""
+"""Load hand-off rules, find which schedules tell of hand-offs, and keep what was told."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tocsin.core.handoff import Notice, Rule
 from tocsin.store.db import Tx
-from tocsin.store.tables.handoffs import handoff_notice, handoff_rule, status_update_rule
+from tocsin.store.tables.handoffs import handoff_notice, handoff_rule
 from tocsin.store.tables.people import contact_method, user
 from tocsin.store.tables.schedules import override, schedule_user
 from tocsin.store.tables.services import escalation_policy, policy_target, service
@@ -82,22 +82,3 @@ def keep_told(tx: Tx, notices: Sequence[tuple[Notice, str]], now: datetime) -> N
 def forget_told(tx: Tx, before: datetime) -> None:
     """Forget what was told of hand-offs so long ago that they cannot come up again."""
     tx.execute(sa.delete(handoff_notice).where(handoff_notice.c.at < before))
-
-
-def status_update_ways(tx: Tx, user_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
-    """By person, the contact methods (id, kind) on which they want to hear of status updates; those that can be used."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    chosen = (
-        sa.select(status_update_rule.c.user_id, contact_method.c.id, contact_method.c.kind)
-        .join_from(status_update_rule, contact_method, contact_method.c.id == status_update_rule.c.contact_method_id)
-        .join(user, user.c.id == status_update_rule.c.user_id)
-        .where(
-            status_update_rule.c.user_id.in_(sorted(user_ids)),
-            contact_method.c.is_enabled.is_(True),
-            user.c.is_disabled.is_(False),
-        )
-        .order_by(contact_method.c.position, contact_method.c.id)
-    )
-    for row in tx.rows(chosen):
-        found.setdefault(row.user_id, []).append((row.id, row.kind))
-    return found

@@ -1,12 +1,11 @@
 """Who hears of what: subscriptions of users and teams to incidents and business services."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from tocsin.store.db import Tx
-from tocsin.store.tables.people import team_member, user
 from tocsin.store.tables.subscriptions import notification_subscription as table
 
 Thing = tuple[str, str]
@@ -57,14 +56,6 @@ def remove(tx: Tx, subscriber: Thing, subscribable: Thing) -> bool:
     return tx.execute(statement).rowcount > 0
 
 
-def listeners(tx: Tx, subscribables: Collection[Thing]) -> set[str]:
-    """The people who hear of any of these things: subscribed themselves or by a team; without disabled ones."""
-    if not subscribables:
-        return set()
-    about = sa.or_(*(sa.and_(table.c.subscribable_type == type_, table.c.subscribable_id == id_) for type_, id_ in sorted(subscribables)))
-    direct = sa.select(table.c.subscriber_id).where(table.c.subscriber_type == "user", about)
-    by_team = sa.select(team_member.c.user_id).where(
-        team_member.c.team_id.in_(sa.select(table.c.subscriber_id).where(table.c.subscriber_type == "team", about))
-    )
-    chosen = sa.select(user.c.id).where(sa.or_(user.c.id.in_(direct), user.c.id.in_(by_team)), user.c.is_disabled.is_(False))
-    return {row.id for row in tx.rows(chosen)}
+def forget(tx: Tx, subscriber: Thing) -> None:
+    """End all subscriptions of a user or team that is about to go."""
+    tx.execute(sa.delete(table).where(table.c.subscriber_type == subscriber[0], table.c.subscriber_id == subscriber[1]))
