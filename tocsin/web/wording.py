@@ -39,7 +39,11 @@ def _people(names: Names, user_ids: tuple[str, ...]) -> str:
     return " and ".join(names(user_id) for user_id in user_ids) or "nobody"
 
 
-_SELF_EVIDENT = (happened.Annotated, happened.PriorityChanged, happened.FieldChanged, happened.StatusUpdatePublished)
+_SELF_EVIDENT = (
+    happened.Annotated, happened.PriorityChanged, happened.FieldChanged, happened.StatusUpdatePublished, happened.UserAsked,
+    happened.PolicyAsked, happened.ResponderJoined, happened.ResponderDeclined, happened.RequestsCancelled, happened.TypeChanged,
+    happened.ValuesChanged,
+)  # fmt: skip
 
 
 def line(event: Event, names: Names) -> Line:
@@ -98,6 +102,25 @@ def _line(event: Event, names: Names) -> Line:  # noqa: C901 - one flat case a k
             return Line("message-square", f"{who} noted", more=event.content)
         case happened.StatusUpdatePublished():
             return Line("send", f"{who} told the subscribers", more=event.message)
+        case happened.UserAsked():
+            through = f" through {event.policy_name}" if event.policy_name else ""
+            return Line("users-round", f"{names(event.user_id)} asked to help{through}, by {who}", more=event.message)
+        case happened.PolicyAsked():
+            where = f", level {event.level + 1}" if event.level >= 0 else ""
+            return Line("users-round", f"{event.policy.name} asked to help{where}, by {who}")
+        case happened.PolicyAskedInVain():
+            return Line("wifi-off", "Nobody further to ask to help")
+        case happened.ResponderJoined():
+            return Line("check", f"{who} joined", "acknowledged")
+        case happened.ResponderDeclined():
+            return Line("x", f"{who} declined to help")
+        case happened.RequestsCancelled():
+            return Line("x", f"{_people(names, event.user_ids)} no longer asked to help, by {who}")
+        case happened.TypeChanged():
+            return Line("pencil", f"Type changed to {event.name} by {who}")
+        case happened.ValuesChanged():
+            changed = "; ".join(f"{one.display_name}: {field_words(one.value)}" for one in event.changes)
+            return Line("pencil", f"Fields set by {who}", more=changed)
         case happened.Notified():
             kind = KINDS.get(event.kind, event.kind)
             outcome = OUTCOMES.get(event.outcome, event.outcome)
@@ -109,6 +132,15 @@ def _line(event: Event, names: Names) -> Line:  # noqa: C901 - one flat case a k
             return Line("bell-ring", f"Last resort: {_people(names, event.user_ids)}", "triggered")
         case _:
             return Line("circle-question-mark", type(event).__name__)
+
+
+def field_words(value: object) -> str:
+    """The value of a field in words."""
+    if value is None or value == []:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
 def _length(seconds: int) -> str:

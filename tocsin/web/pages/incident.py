@@ -12,7 +12,7 @@ from tocsin.core import events as happened
 from tocsin.core import permission
 from tocsin.core.events import Urgency
 from tocsin.core.incident import MAX_SNOOZE_SECONDS, Decision, Incident
-from tocsin.core.permission import RESPOND
+from tocsin.core.permission import READ, RESPOND
 from tocsin.service import access, browsing, explain, story
 from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
@@ -22,11 +22,12 @@ from tocsin.store.events import Entry
 from tocsin.store.tables.incidents import incident as incident_table
 from tocsin.web import wording
 from tocsin.web.drawing import Mark, Stretch, incident_line
+from tocsin.web.pages import incident_parts
 from tocsin.web.pages.incidents import CHANNEL
 from tocsin.web.visit import PREFIX, Page, View, Visit
 from tocsin.web.wording import Line
 
-TABS = ("timeline", "alerts", "pages", "why")
+TABS = ("timeline", "alerts", "pages", "fields", "alike", "why")
 SNOOZES = (("30 min", 1800), ("1 h", 3600), ("4 h", 14_400), ("8 h", 28_800), ("24 h", 86_400), ("7 d", MAX_SNOOZE_SECONDS))
 NOTE_LENGTH_MOST = 10_000
 MERGE_OFFERS = 50
@@ -50,6 +51,9 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "snoozes": SNOOZES,
         "may_respond": _may_respond(visit, tx, told.incident),
         "wording": wording,
+        **incident_parts.helping(visit, tx, told.incident),
+        **incident_parts.fields(tx, told.incident),
+        **(incident_parts.alike(visit, tx, told.incident) if tab == "alike" else {}),
     }
 
 
@@ -199,17 +203,20 @@ DEEDS: Mapping[str, Deed] = {
     "priority": _priority,
     "urgency": _urgency,
     "merge": _merge,
+    **incident_parts.DEEDS,
+    **incident_parts.OWN_DEEDS,
 }
 """Everything the page's buttons do."""
 
 
 def act(visit: Visit) -> Response:
-    deed = DEEDS.get(visit.entry.typed("do"))
+    do = visit.entry.typed("do")
+    deed = DEEDS.get(do)
     if deed is None:
         raise invalid("This page has no such button; load it again")
     incident_id = visit.segment("id")
     with visit.front.db.write() as tx, Desk(tx, now=visit.now, chance=visit.front.chance) as desk:
-        access.find(tx, visit.who, "incident", incident_table, incident_id, RESPOND)
+        access.find(tx, visit.who, "incident", incident_table, incident_id, READ if do in incident_parts.OWN_DEEDS else RESPOND)
         done = deed(visit, desk, incident_id)
     words = done if isinstance(done, str) else done.reason
     tab = visit.asked("tab")
