@@ -33,6 +33,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *_PYTEST, *(f"tests/core/test_{name}.py" for name in ("alert", "escalation", "incident", "notify")),
     ),
     "rotas": (*_PYTEST, "tests/core/test_rotation.py", "tests/core/test_schedule.py"),
+    "shifts": (
+        *_PYTEST, *_ONE_DATABASE, "tests/core/test_assignments.py", "tests/core/test_shift_event.py",
+        "tests/service/test_shift_schedules.py", "tests/api/test_schedules_v3.py",
+    ),
     "processing": (*_PYTEST, *_ONE_DATABASE, "tests/service/test_processing.py"),
     "inbox": (*_PYTEST, *_ONE_DATABASE, "tests/store/test_inbox.py"),
     "paging": (
