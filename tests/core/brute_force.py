@@ -18,9 +18,9 @@ MIDNIGHT = time()
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
     """The first instant whose wall clock reads `wall`, or as long after the gap's start as `wall` is; found by looking."""
     around = wall.replace(tzinfo=UTC) - timedelta(hours=38)
-    offsets = [
+    offsets = {
         (around + timedelta(minutes=15 * step)).astimezone(zone).utcoffset() or timedelta() for step in range(4 * 76)
-    ]
+    }
     fits = [wall.replace(tzinfo=UTC) - offset for offset in offsets]
     real = [instant for instant in fits if instant.astimezone(zone).replace(tzinfo=None) == wall]
     if real:

@@ -531,19 +531,23 @@ def shapes(zone_name: str, change: datetime) -> Iterator[RecurringShift]:
     first = from_wall(wall.replace(second=0, microsecond=0), ZoneInfo(zone_name))
     for turns in (Turns(first, DAY), Turns(first, 5 * HOUR)):
         yield RecurringShift("T", "", turns, first - timedelta(days=9), None, (("Ada",), ("Bo",), ("Cy",)))
-    for seconds, text in ((DAY, "FREQ=DAILY"), (HOUR, "FREQ=HOURLY;BYDAY=MO,TU,WE,TH,FR,SA,SU"), (6 * HOUR, "FREQ=HOURLY;INTERVAL=7")):
+    for seconds, text in ((DAY, "FREQ=DAILY"), (HOUR, "FREQ=DAILY;BYHOUR=0,1,2,3,23"), (6 * HOUR, "FREQ=HOURLY;INTERVAL=7")):
         yield shift(Rule(first, seconds, zone_name, text), "Ada", "Bo", "Cy")
+
+
+NEAR = (-1500, -90, -31, -1, 0, 29, 45, 61, 90)
+"""Minutes from a change of the clocks."""
 
 
 def said_near(zone_name: str, change: datetime) -> list[tuple[str, ...] | None]:
     zone = ZoneInfo(zone_name)
-    moments = [change + timedelta(minutes=minute) for minute in (-1500, -90, -31, -1, 0, 1, 29, 45, 61, 90, 1500)]
+    moments = [change + timedelta(minutes=minute) for minute in NEAR]
     return [stretch_at(one, moment, zone).people for one in shapes(zone_name, change) for moment in moments]
 
 
 def expected_near(zone_name: str, change: datetime) -> list[tuple[str, ...] | None]:
     zone = ZoneInfo(zone_name)
-    moments = [change + timedelta(minutes=minute) for minute in (-1500, -90, -31, -1, 0, 1, 29, 45, 61, 90, 1500)]
+    moments = [change + timedelta(minutes=minute) for minute in NEAR]
     return [brute_force.people_of_shift(one, moment, zone) for one in shapes(zone_name, change) for moment in moments]
 
 

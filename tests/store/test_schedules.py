@@ -1,6 +1,6 @@
 """Schedules are kept in versions, come back as they were, and a whole batch is read at once, on both databases."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tests.people import ADA, BO, CY
 from tocsin.base.errors import Refusal
 from tocsin.base.times import Span
+from tocsin.core.calendar_rule import Rule
 from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import RecurringShift, Restriction, Turns
 from tocsin.core.schedule import (
@@ -70,6 +71,40 @@ def test_a_model_with_everything_in_it_comes_back_as_it_was(db: Database, now: d
         assert loaded is not None
         assert loaded.schedule.model == model
         assert set(tx.connection.scalars(sa.select(schedule_user.c.user_id))) == named_users(model)
+
+
+def test_a_calendar_rule_comes_back_as_it_was(db: Database, now: datetime) -> None:
+    rule = Rule(now, 3600, "Asia/Tokyo", "FREQ=WEEKLY;BYDAY=MO", (now + 7 * DAY,), (now + DAY, now + 2 * DAY))
+    shift = RecurringShift("S1", "Mondays", rule, now, None, ((ADA.id,), ()), turns_per_slot=2, phase=1)
+    turns = RecurringShift("S2", "Days", Turns(now, 86_400), now, None, ((BO.id,),))
+    model = Model("Europe/Paris", (Rotation("R1", "Both", (shift, turns)),))
+    keep(db, model, now)
+    with db.read() as tx:
+        loaded = store.load(tx, "PSCHED1")
+    assert loaded is not None
+    assert loaded.schedule.model == model
+
+
+def test_a_model_kept_before_there_were_calendar_rules_is_read_as_it_was() -> None:
+    kept = (
+        '{"time_zone":"UTC","rotations":[{"id":"R","name":"","shifts":[{"id":"S","name":"","recurrence":{"anchor":'
+        '"2026-01-05T09:00:00Z","every":86400,"unit":"seconds","kind":"turns"},"since":"2026-01-05T09:00:00Z","until":null,'
+        '"slots":[["PADA"],[]],"restrictions":[{"start_day":null,"start_second":0,"seconds":60}],"turns_per_slot":1,"phase":0,'
+        '"skips_restricted":false}],"rank":0}],"extra_shifts":[],"replacements":[]}'
+    )
+    ((shift,),) = (rotation.shifts for rotation in store.read_model(kept).rotations)
+    assert shift.recurrence == Turns(datetime(2026, 1, 5, 9, tzinfo=UTC), 86_400)
+    assert shift.slots == (("PADA",), ())
+    assert shift.restrictions == (Restriction(None, 0, 60),)
+
+
+def test_a_recurrence_that_only_a_newer_version_knows_is_refused_in_words() -> None:
+    kept = (
+        '{"time_zone":"UTC","rotations":[{"id":"R","name":"","shifts":[{"id":"S","name":"","recurrence":{"kind":"moon"},'
+        '"since":"2026-01-05T09:00:00Z","until":null,"slots":[[]]}]}]}'
+    )
+    with pytest.raises(ValueError, match="newer version"):
+        store.read_model(kept)
 
 
 def test_each_version_rules_from_its_own_instant_and_stays(db: Database, now: datetime) -> None:
