@@ -46,7 +46,7 @@ def test_the_javascript_client_does_its_work_over_https(office: Office, node: st
     told = {
         "server": f"localhost:{office.house.https_port}", "key": office.key_of(ada), "routing_key": service.routing_key,
         "service_id": service.id, "name": f"Storage {ada.handle}", "many": many,
-        "since": since,
+        "since": since, "people": [ada.id, office.person("Bo").id],
     }  # fmt: skip
     done = subprocess.run(
         [node, TOUR], input=json.dumps(told), capture_output=True, text=True, timeout=60, check=False, cwd=TOUR.parent,
@@ -66,3 +66,7 @@ def test_the_javascript_client_does_its_work_over_https(office: Office, node: st
     assert saw["made"] == [201, f"Storage {ada.handle}"]
     assert (saw["put"], saw["deleted"], saw["gone"]) == ("Disks", 204, 2100)
     assert saw["abilities"] is True
+    assert saw["onCall"] == {
+        "made": [], "preview": [True, []], "changed": [], "override": [201, []], "v3": [], "policy": [], "turned": [],
+        "refused": ["Schedule can't be deleted if it's being used by escalation policies"], "deleted": [204, 204, 204],
+    }  # fmt: skip

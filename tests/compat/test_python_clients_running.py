@@ -30,6 +30,13 @@ REPEATS = 8
 
 # --- The tour that both versions make
 
+ON_CALL = {
+    "v2_made": [], "v2_preview": [172_800, []], "v2_changed": [172_800, True], "v2_override": [201, []], "v2_undone": 204, "v3_made": [201, []],
+    "policy_made": [], "policy_changed": [], "on_calls": [True, True], "deleted": [204, 204],
+    "refused": ["Schedule can't be deleted if it's being used by escalation policies"],
+}  # fmt: skip
+"""What is read back of schedules and policies: the empty lists say that nothing reads otherwise than it was written."""
+
 
 def tour(interpreter: str | Path, office: Office, url: str, **environment: str) -> dict[str, Any]:
     """What the client of this interpreter saw."""
@@ -38,6 +45,7 @@ def tour(interpreter: str | Path, office: Office, url: str, **environment: str) 
     told = {
         "url": url, "name": ada.handle, "email": ada.email, "key": office.key_of(ada), "account_key": office.account_key(),
         "service_id": service.id, "service_name": service.name, "routing_key": service.routing_key,
+        "people": [ada.id, office.person("Bo").id], "now": datetime.now(UTC).isoformat(),
     }  # fmt: skip
     done = subprocess.run(
         [interpreter, TOUR], input=json.dumps(told), capture_output=True, text=True, timeout=60, check=False,
@@ -73,6 +81,7 @@ def check(saw: dict[str, Any]) -> None:
     assert saw["updated"] == "Discs"
     assert (saw["gone"], saw["unimplemented"], saw["wrong_key"]) == (404, 400, 401)
     assert saw["by_id"] is True
+    assert saw["on_call"] == ON_CALL
 
 
 def test_the_current_client_does_its_work_over_https_with_our_authority(office: Office):
