@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
+import sqlalchemy as sa
+
 from tocsin.store import dialect
 from tocsin.store.db import Tx
 from tocsin.store.tables import engine as tables
@@ -15,6 +17,11 @@ def take(tx: Tx, name: str, count: int) -> int:
     """
     last: int = tx.scalar(_taking(dialect.kind(tx.connection)), {"name": name, "value": count})
     return last - count + 1
+
+
+def taken(tx: Tx, name: str) -> int:
+    """The last number that was taken; 0 while none was."""
+    return tx.scalar(sa.select(tables.counter.c.value).where(tables.counter.c.name == name)) or 0
 
 
 @lru_cache(maxsize=2)

@@ -136,6 +136,17 @@ def reshaping(engine: sa.Engine) -> Iterator[sa.Connection]:
             connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
+def integrity_problems(connection: sa.Connection) -> list[str]:
+    """What the database finds broken in its own file and references; PostgreSQL keeps watch over its own by itself."""
+    if not is_sqlite(connection):
+        return []
+    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(10)").all() if row[0] != "ok"]
+    missing = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if missing:
+        found.append(f"{len(missing)} rows refer to nothing, the first of them in {missing[0][0]}")
+    return found
+
+
 def durability_problems(connection: sa.Connection) -> list[str]:
     """What about this database could lose a commit when the machine stops, in words; empty when nothing could."""
     wanted = {"journal_mode": "wal", "synchronous": "2"} if is_sqlite(connection) else {"fsync": "on", "full_page_writes": "on"}
