@@ -37,6 +37,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *_PYTEST, *_ONE_DATABASE, "tests/core/test_assignments.py", "tests/core/test_shift_event.py",
         "tests/service/test_shift_schedules.py", "tests/api/test_schedules_v3.py",
     ),
+    "rules": (*_PYTEST, "tests/core/test_own_cases.py", "tests/core/test_calendar_rules.py"),
     "processing": (*_PYTEST, *_ONE_DATABASE, "tests/service/test_processing.py"),
     "inbox": (*_PYTEST, *_ONE_DATABASE, "tests/store/test_inbox.py"),
     "paging": (

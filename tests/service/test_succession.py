@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tests.people import ADA, BO, CY, Persona
 from tocsin.base.errors import Refusal
 from tocsin.base.times import Span
+from tocsin.core.calendar_rule import Rule
 from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import WEEK, RecurringShift, Turns
 from tocsin.core.schedule import Model, Replacement, Rotation, on_call_at
@@ -80,6 +81,13 @@ def test_who_would_hold_one_slot_twice_holds_it_once(now: datetime) -> None:
     changed = succession.with_successor(model, "A", "B")
     assert changed.rotations[0].shifts[0].slots == (("B",), ("B",), ())
     assert (changed.replacements[0].member, changed.replacements[0].by) == ("B", None)
+
+
+def test_a_successor_takes_the_shifts_of_a_calendar_rule(now: datetime) -> None:
+    rule = Rule(now, 3600, "UTC", "FREQ=WEEKLY;BYDAY=MO")
+    model = Model("UTC", (Rotation("R", "R", (RecurringShift("S", "S", rule, now, None, (("A",), ("C",))),)),))
+    (shift,) = succession.with_successor(model, "A", "B").rotations[0].shifts
+    assert (shift.recurrence, shift.slots) == (rule, (("B",), ("C",)))
 
 
 @pytest.mark.parametrize("by", [ADA.id, "PNOBODY", ""])
