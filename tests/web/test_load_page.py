@@ -67,6 +67,7 @@ def test_the_load_and_the_followed_calendar_are_readable_everywhere(
     for name, address, words in (
         ("load", f"/app/schedules/{rotas[0]}/load", ("Load of Payments primary", "Beyond an even share", "Bo", "Ada")),
         ("followed", f"/app/schedules/{rotas[1]}", ("Follows a calendar", "The last good copy is used", "calendar.example.org", "HTTP 503", "Zoe & <b>co</b>")),
+        ("calendar", f"/app/schedules/{rotas[1]}/calendar", ("Follow a calendar", "Stop following it", "BEGIN:VCALENDAR")),
     ):
         window.troubles.clear()
         page.goto(address)
@@ -105,3 +106,33 @@ def test_the_schedule_leads_to_its_load_which_can_be_taken_along(browser: Browse
     assert answer is not None
     assert answer.status == 403
     stranger.context.close()
+
+
+def test_a_calendar_is_looked_at_before_it_is_followed_and_can_be_left_again(browser: Browser, stage: Stage, rotas: tuple[str, str]):
+    window = opened(browser, stage)
+    page = window.page
+    sign_in(page, CY.email)
+    page.goto(f"/app/schedules/{rotas[0]}")
+    page.get_by_role("link", name="Follow a calendar").click()
+    page.get_by_label("Its address").fill("http://127.0.0.1:9/hush.ics")
+    page.get_by_role("button", name="See what would change").click()
+    assert "private or special" in page.get_by_role("alert").inner_text()
+    page.get_by_label("Its address").fill("")
+    page.get_by_label("Or its text").fill(CALENDAR)
+    page.get_by_role("button", name="See what would change").click()
+    text = page.locator("main").inner_text()
+    assert "nothing is kept yet" in text
+    assert "instead of" in text
+    assert "Zoe & <b>co</b>" in text
+    if folder := os.environ.get("TOCSIN_TEST_PICTURES"):
+        page.screenshot(path=f"{folder}/calendar-looked.png", full_page=True)
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RULES) == []
+    page.get_by_role("button", name="Follow it now").click()
+    page.wait_for_url(f"**/schedules/{rotas[0]}")
+    assert "sent as a file" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Follow a calendar").click()
+    page.get_by_role("button", name="Stop following it").click()
+    page.wait_for_url(f"**/schedules/{rotas[0]}")
+    assert "Follows a calendar" not in page.locator("main").inner_text()
+    page.context.close()

@@ -111,7 +111,7 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
     base_url = premises.settings.public_url
     house = House(db=db, seals=seals, chance=chance, base_url=base_url, allowed_networks=premises.settings.allow_private)
     api = edge.make_app(make_table(), house, clock)
-    pages = web.make_app(db, seals, WebSettings(base_url=base_url), clock=clock, chance=chance)
+    pages = web.make_app(db, seals, WebSettings(base_url=base_url, allowed_networks=premises.settings.allow_private), clock=clock, chance=chance)
     health = make_health(premises, failing)
     calls = callbacks.Callbacks(public_url=base_url, twilio=delivery(premises.settings).twilio)
     bare = tuple(page.path.partition("{")[0] for page in roll.PAGES if page.is_bare)

@@ -22,6 +22,8 @@ import structlog
 from tocsin.base import ids, times
 from tocsin.base.errors import invalid, not_found
 from tocsin.base.secret import Seals
+from tocsin.channels import calendars as channel
+from tocsin.channels.calendars import Wanted
 from tocsin.core import followed_calendar as rules
 from tocsin.core.followed_calendar import Candidate, Complaint, Understood, gathered
 from tocsin.core.permission import STAKEHOLDERS
@@ -51,6 +53,8 @@ OVERDUE: Final = timedelta(hours=1)
 """A calendar that was not looked at for so long after it should have been is stale."""
 RETRY: Final = timedelta(minutes=5)
 """How soon at the latest an address that failed is asked again."""
+PATIENCE: Final = timedelta(seconds=8)
+"""How long somebody who previews a calendar waits for its address."""
 BELL: Final = "calendars"
 SCHEMES: Final = frozenset({"http", "https", "webcal", "webcals"})
 
@@ -129,6 +133,15 @@ def preview(tx: Tx, now: datetime, schedule_id: str, body: bytes) -> Preview:
     last = loaded.schedule.versions[-1]
     version = Version(last.number + 1, max(now, last.effective_at), rules.followed(model, found.shifts, now) or model)
     return Preview(replace(loaded, schedule=replace(loaded.schedule, versions=(*loaded.schedule.versions, version))), found)
+
+
+def fetched(address: str, allowed: Sequence[str]) -> bytes:
+    """The calendar at this address, asked for now; never inside a writing transaction. Raises 400 when there is none to be had."""
+    address, _ = checked_address(address)
+    (found,) = channel.fetch([Wanted(address)], size_most=calendar.SIZE_MOST, allowed=allowed, timeout=PATIENCE)
+    if found.body is None:
+        raise invalid(f"The calendar cannot be fetched: {found.error}")
+    return found.body
 
 
 def _found(tx: Tx, schedule_id: str) -> tuple[Row, Row | None]:

@@ -45,10 +45,12 @@ class WebSettings:
     """What the pages need to know of the installation.
 
     base_url   the public address of this installation, without a slash at the end: what senders and mails use
+    allowed_networks  private networks that may be called on somebody's behalf (channels/http.py)
     """
 
     base_url: str
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    allowed_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

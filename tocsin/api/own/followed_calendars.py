@@ -13,12 +13,9 @@ from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources import schedules, shapes
 from tocsin.base import times
 from tocsin.base.errors import invalid, not_found
-from tocsin.channels import calendars as channel
-from tocsin.channels.calendars import Wanted
 from tocsin.core import permission
 from tocsin.core.followed_calendar import Complaint
 from tocsin.core.schedule import differences
-from tocsin.inbound.calendar import SIZE_MOST
 from tocsin.service import access
 from tocsin.service import followed_calendars as service
 from tocsin.service.followed_calendars import Preview
@@ -32,8 +29,6 @@ AHEAD: Final = timedelta(weeks=13)
 """How far ahead a preview tells what would change."""
 CHANGES_MOST: Final = 500
 """Changes that a preview tells; how many there are is said."""
-PATIENCE: Final = timedelta(seconds=8)
-"""How long a preview waits for the address."""
 
 
 class CalendarWrite(msgspec.Struct):
@@ -92,11 +87,7 @@ def _body(call: Call, body: CalendarWrite, schedule_id: str) -> bytes:
     address, file = _asked(body)
     if file:
         return file.encode()
-    address, _ = service.checked_address(address)
-    (fetched,) = channel.fetch([Wanted(address)], size_most=SIZE_MOST, allowed=call.house.allowed_networks, timeout=PATIENCE)
-    if fetched.body is None:
-        raise invalid(f"The calendar cannot be fetched: {fetched.error}")
-    return fetched.body
+    return service.fetched(address, call.house.allowed_networks)
 
 
 def _shown(call: Call, schedule_id: str) -> Body:

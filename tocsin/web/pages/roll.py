@@ -3,6 +3,7 @@
 from tocsin.web.pages import (
     act,
     coverage,
+    followed_calendar,
     incident,
     incidents,
     journal,
@@ -22,4 +23,4 @@ from tocsin.web.pages import (
 )
 from tocsin.web.visit import Page
 
-PAGES: tuple[Page, ...] = (*sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *load.PAGES, *services.PAGES, *shifts.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *policies.PAGES, *replacement.PAGES, *office.PAGES)
+PAGES: tuple[Page, ...] = (*sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *load.PAGES, *followed_calendar.PAGES, *services.PAGES, *shifts.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *policies.PAGES, *replacement.PAGES, *office.PAGES)
