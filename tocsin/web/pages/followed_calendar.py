@@ -19,7 +19,7 @@ from tocsin.store.tables.schedules import schedule
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
 AHEAD = timedelta(weeks=13)
-CHANGES_SHOWN = 40
+CHANGES_SHOWN = 15
 
 
 def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
