@@ -23,9 +23,12 @@ from tocsin.base.secret import Seals
 from tocsin.base.times import Span
 from tocsin.core.escalation import Target
 from tocsin.core.permission import HOUSE
-from tocsin.service import coverage, policies, schedules
+from tocsin.core.shift_event import Strategy, ZonedTime
+from tocsin.service import coverage, policies, schedules, shift_rotations, shift_schedules
+from tocsin.service import rota as rota_view
 from tocsin.service.audit import Deed
 from tocsin.service.schedules import AskedLayer, AskedOverride
+from tocsin.service.shift_rotations import AskedAssignment, AskedEvent
 from tocsin.store import schedules as store
 from tocsin.store.db import Database
 from tocsin.store.tables import people as tables
@@ -479,3 +482,58 @@ def test_a_schedule_that_a_policy_pages_is_not_deleted_and_one_that_is_free_is(h
     assert "being used by escalation policies" in answer.text
     free = schedule(house, ADA.id)
     assert cy.post(f"/app/schedules/{free}/edit", data={"csrf": csrf, "do": "delete"}).headers["location"] == "/app/schedules"
+
+
+def shifts(house: Stage) -> str:
+    """A shift-based schedule: Ada and Bo take turns round the clock, Cy is there on weekdays besides."""
+    now = system_clock().replace(microsecond=0)
+    midnight = now.replace(hour=0, minute=0, second=0)
+    deed = Deed(HOUSE, now, house.chance)
+
+    def event(name: str, rule: str, hours: int, *members: str) -> AskedEvent:
+        start = midnight + 8 * HOUR
+        return AskedEvent(
+            name=name, start=ZonedTime(start, "UTC", ""), end=ZonedTime(start + hours * HOUR, "UTC", ""), since=now, recurrence=(f"RRULE:{rule}",),
+            assignment=AskedAssignment(Strategy.ROTATING, 1, members),
+        )  # fmt: skip
+
+    with house.db.write() as tx:
+        made = shift_schedules.create(tx, deed, name="Shifts", time_zone="UTC")
+        for one in (event("Round the clock", "FREQ=DAILY", 24, ADA.id, BO.id), event("Days", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU", 8, CY.id)):
+            rotation = shift_rotations.add_rotation(tx, deed, made)
+            shift_rotations.add_event(tx, deed, made, rotation, one)
+    return made
+
+
+def test_rotations_by_calendar_rules_are_shown_in_words_and_one_of_several_people_is_replaced(house: Stage, visitor: Visitor) -> None:
+    rota = shifts(house)
+    cy = visitor(CY.email)
+    page = cy.get(f"/app/schedules/{rota}").text
+    assert "Every day 08:00" in page
+    assert "all of them are on call together" in page
+    assert "/edit" not in page
+    assert cy.get(f"/app/schedules/{rota}/edit").status_code == 400
+    at = (system_clock() + 2 * DAY).replace(hour=10, minute=0, second=0, microsecond=0)
+    before = on_call(house, rota, at)
+    (turn,) = before - {CY.id}
+    form = {
+        "csrf": token(cy.get("/app/me").text), "user": DEE, "instead": turn, "zone": "UTC",
+        "start": f"{at:%Y-%m-%dT%H:%M}", "end": f"{at + HOUR:%Y-%m-%dT%H:%M}",
+    }  # fmt: skip
+    assert "In the place of" in cy.get(f"/app/schedules/{rota}/override?start={at:%Y-%m-%dT%H:%M}:00Z").text
+    assert cy.post(f"/app/schedules/{rota}/override", data=form).status_code == 303
+    assert on_call(house, rota, at) == {CY.id, DEE}
+    assert cy.post(f"/app/schedules/{rota}/override", data=form | {"user": FAY, "instead": ""}).status_code == 303
+    assert on_call(house, rota, at) == {CY.id, DEE, FAY}
+    told = cy.get(f"/app/schedules/{rota}?at={at:%Y-%m-%dT%H:%M}&at_zone=UTC").text
+    assert "stands in for" in told
+    assert "by a shift of its own" in told
+    for kind, wrong in (("replacement", {DEE}), ("extra", {FAY})):
+        with house.db.read() as tx:
+            loaded = store.load(tx, rota)
+            assert loaded is not None
+            (one,) = [found for found in rota_view.stand_ins(loaded) if found.kind == kind]
+        assert one.user_id in wrong
+        gone = {"csrf": form["csrf"], "do": "remove-override", "override": one.id, "kind": kind}
+        assert cy.post(f"/app/schedules/{rota}", data=gone).status_code == 303
+    assert on_call(house, rota, at) == before

@@ -12,16 +12,21 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from tocsin.base.errors import invalid
 from tocsin.base.times import Span
 from tocsin.core import schedule as rules
+from tocsin.core import swap
 from tocsin.core.permission import Actor
-from tocsin.core.schedule import Entry, Holder, Model, Override, Schedule
-from tocsin.service import access
+from tocsin.core.schedule import Entry, Holder, Model, Schedule
+from tocsin.service import access, schedules, shift_exceptions
+from tocsin.service.audit import Deed
+from tocsin.service.schedules import AskedOverride
 from tocsin.store import audit as store_audit
 from tocsin.store import dialect, policies
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.schedules import Loaded
+from tocsin.store.shift_schedules import CUSTOM_SHIFT, ROTATION
 from tocsin.store.tables import engine
 from tocsin.store.tables.people import user
 from tocsin.store.tables.schedules import schedule
@@ -62,7 +67,7 @@ class Board:
     entries    the final schedule: who is on call, one entry per person and unbroken period
     gaps       where nobody is on call
     rows       what each layer says by itself, the highest first
-    overrides  those that bear on the span, by start
+    overrides  those that bear on the span, and shifts beside the rotations, by start
     """
 
     span: Span
@@ -70,7 +75,34 @@ class Board:
     entries: tuple[Entry, ...]
     gaps: tuple[Span, ...]
     rows: tuple[Row, ...]
-    overrides: tuple[Override, ...]
+    overrides: tuple["StandIn", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Somebody on call once, whatever the layers or rotations say.
+
+    kind     override (owns the whole schedule), replacement (of one member of a rotation) or extra (beside everybody)
+    user_id  None = nobody stands in
+    instead  whom a replacement takes the place of
+    """
+
+    kind: str
+    id: str
+    start: datetime
+    end: datetime
+    user_id: str | None
+    instead: str | None = None
+
+
+def stand_ins(loaded: Loaded) -> tuple[StandIn, ...]:
+    """Every override, replacement and extra shift that is known of a schedule, by start."""
+    found = [StandIn("override", one.id, one.start, one.end, one.user_id) for one in loaded.overrides]
+    if loaded.schedule.versions:
+        model = loaded.schedule.model
+        found += [StandIn("replacement", one.id, one.start, one.end, one.by, one.member) for one in model.replacements]
+        found += [StandIn("extra", one.id, one.start, one.end, user_id) for one in model.extra_shifts for user_id in one.people or (None,)]
+    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.id)))
 
 
 def board(loaded: Loaded, span: Span) -> Board:
@@ -88,8 +120,8 @@ def board(loaded: Loaded, span: Span) -> Board:
     for rotation_id, name in _rotations(one, span).items():
         entries = rules.final(rules.only(one, rotation_id), (), span)
         rows.append(Row(rotation_id, name, entries, _hidden(rotation_id, entries, line)))
-    inside = sorted((found for found in overrides if found.start < span.end and found.end > span.start), key=lambda found: (found.start, found.sequence))
-    return Board(span, tuple(stretches), rules.final(one, overrides, span), gaps_of(line), tuple(rows), tuple(inside))
+    inside = tuple(found for found in stand_ins(loaded) if found.start < span.end and found.end > span.start)
+    return Board(span, tuple(stretches), rules.final(one, overrides, span), gaps_of(line), tuple(rows), inside)
 
 
 def gaps_of(line: Sequence[rules.Stretch]) -> tuple[Span, ...]:
@@ -243,6 +275,63 @@ def paged_through(tx: Tx, actor: Actor, schedule_id: str) -> list[Paged]:
                 found.append(Paged(policy.id, policy.name, number, minutes))
             minutes += rule.delay_minutes
     return sorted(found, key=lambda one: (one.policy.casefold(), one.policy_id, one.level))
+
+
+# ------------------------------------------------------------------------------------------------------------- standing in
+
+
+def stand_in(tx: Tx, deed: Deed, row: sa.Row[Any], span: Span, user_id: str, instead: str = "") -> None:
+    """Put somebody on call for a stretch. On a shift-based schedule in the place of `instead`, or, if empty, beside everybody.
+
+    Raises a Refusal with what is wrong.
+    """
+    if not row.is_shift_based:
+        (taken,) = schedules.add_overrides(tx, deed, row.id, [AskedOverride(span.start, span.end, user_id)])
+        if taken.errors:
+            raise invalid(*taken.errors)
+        return
+    if not instead:
+        asked = shift_exceptions.AskedShift(start=span.start, end=span.end, member=user_id, says_member=True)
+        shift_exceptions.add_custom_shifts(tx, deed, row.id, [asked])
+        return
+    loaded = store.load(tx, row.id, span)
+    if loaded is None or not loaded.schedule.versions:
+        raise invalid("This schedule has no rotation yet")
+    model = loaded.schedule.model
+    members = {one.id: one.member for one in model.replacements}
+    rotations = {one.id for one in model.rotations}
+    replaced = [
+        shift_exceptions.AskedOverride(
+            source_type=ROTATION if piece.source_id in rotations else CUSTOM_SHIFT, source_id=piece.source_id,
+            start=piece.span.start, end=piece.span.end,
+            overridden=members[piece.replacement_id] if piece.replacement_id is not None else instead,
+            overriding=user_id, says_overriding=True,
+        )
+        for piece in swap.pieces(rules.timeline(loaded.schedule, loaded.overrides, span), span, instead)
+    ]  # fmt: skip
+    if not replaced:
+        raise invalid("The one to be replaced is not on call in this stretch: choose somebody who is")
+    shift_exceptions.add_overrides(tx, deed, row.id, replaced)
+
+
+def take_back(tx: Tx, deed: Deed, schedule_id: str, kind: str, id_: str) -> None:
+    """Take a StandIn away; one that has begun ends now. Raises a Refusal."""
+    if kind == "replacement":
+        shift_exceptions.remove_override(tx, deed, schedule_id, id_)
+    elif kind == "extra":
+        shift_exceptions.remove_custom_shift(tx, deed, schedule_id, id_)
+    else:
+        schedules.remove_override(tx, deed, schedule_id, id_)
+
+
+def shorten(tx: Tx, deed: Deed, schedule_id: str, kind: str, id_: str, end: datetime) -> None:
+    """Let a StandIn end earlier. Raises a Refusal."""
+    if kind == "replacement":
+        shift_exceptions.change_override(tx, deed, schedule_id, id_, shift_exceptions.AskedOverride(end=end))
+    elif kind == "extra":
+        shift_exceptions.change_custom_shift(tx, deed, schedule_id, id_, shift_exceptions.AskedShift(end=end))
+    else:
+        schedules.shorten_override(tx, deed, schedule_id, id_, end)
 
 
 # ------------------------------------------------------------------------------------------------------------ all of them

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from tocsin.base import times
+from tocsin.base.errors import Refusal
 from tocsin.base.times import Span, from_wall, human_duration
 from tocsin.core import schedule as rules
 from tocsin.core.schedule import Entry
@@ -219,6 +220,12 @@ class Painter:
         return tuple(sorted(blocks, key=lambda block: block.start))
 
 
+def words_of(refusal: Refusal) -> str:
+    """What a refusal says is wrong, in one line."""
+    errors = refusal.errors if isinstance(refusal.errors, list) else [words for some in refusal.errors.values() for words in some]
+    return " ".join(errors) or refusal.message
+
+
 def day_clock(at: datetime, zone: ZoneInfo) -> str:
     """`Mon 23 Nov 14:05`."""
     local = at.astimezone(zone)
@@ -251,8 +258,8 @@ def tracks(painter: Painter, board: Board, entries: Sequence[Entry], *, with_lay
     if board.overrides:
         blocks = [
             Block(
-                one.start, one.end, painter.kind(one.user_id) + " override", painter.labels(one.user_id), "",
-                painter.says(one.start, one.end, f"Override: {painter.names(one.user_id)}"),
+                one.start, one.end, painter.kind(one.user_id) + " override" if one.user_id else "gap", painter.labels(one.user_id) if one.user_id else ("Nobody", "No"), "",
+                painter.says(one.start, one.end, f"Override: {painter.names(one.user_id) if one.user_id else 'nobody'}"),
             )
             for one in board.overrides
         ]  # fmt: skip

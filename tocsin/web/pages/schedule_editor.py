@@ -37,7 +37,8 @@ from tocsin.web.visit import PREFIX, Page, View, Visit
 
 WALL: Final = "%Y-%m-%dT%H:%M"
 PREVIEW_DAYS: Final = 14
-"""Days the pictures of a preview show."""
+CROWDED_DAYS: Final = 7
+"""Days the pictures of a preview show, and when hand-offs are so many that names would have no room."""
 PREVIEW_WEEKS: Final = 4
 """Weeks in which a preview looks for changes and gaps."""
 CHANGES_SHOWN: Final = 10
@@ -369,8 +370,8 @@ def _found(visit: Visit, tx: Tx, action: str = UPDATE) -> tuple[sa.Row[Any] | No
     access.allow(visit.who, action, access.thing_of("schedule", row))
     known = store.load(tx, row.id)
     assert known is not None  # its row was just read
-    if known.schedule.versions and not is_layered(known.schedule.model):
-        raise invalid("This schedule is made of rotations that layers cannot say: change it through the API")
+    if row.is_shift_based or (known.schedule.versions and not is_layered(known.schedule.model)):
+        raise invalid("This schedule is made of rotations that layers cannot say: change it through the API (/v3/schedules)")
     return row, known
 
 
@@ -384,7 +385,7 @@ def shown(visit: Visit, tx: Tx, draft: Draft, *, is_first: bool = False) -> Mapp
         except Refusal as refusal:
             if refusal.status != 400:
                 raise
-            problem = problem or " ".join(refusal.errors)
+            problem = problem or look.words_of(refusal)
     if draft.is_quiet:
         missing = [*visit.entry.problems.values(), *([problem] if problem else [])]
         visit.entry.problems.clear()
@@ -421,8 +422,11 @@ def _preview(visit: Visit, tx: Tx, draft: Draft, names: Names, tones: Mapping[st
     zone = zone_named(draft.form.time_zone)
     after = service.previewed(tx, visit.deed, draft.row.id if draft.row is not None else None, draft.form.time_zone, draft.asked)
     ahead = Span(visit.now, visit.now + timedelta(weeks=PREVIEW_WEEKS))
-    span = Span(now, now + timedelta(days=PREVIEW_DAYS))
+    days, span = PREVIEW_DAYS, Span(now, now + timedelta(days=PREVIEW_DAYS))
     after_board = rota.board(after, span)
+    if look.is_crowded(after_board):
+        days, span = CROWDED_DAYS, Span(now, now + timedelta(days=CROWDED_DAYS))
+        after_board = rota.board(after, span)
     painter = look.Painter(names, tones, zone, visit.now)
     is_new = draft.row is None or draft.known is None or not draft.known.schedule.versions
     tracks = [Track("Then" if not is_new else "Final schedule", painter.final(after_board.entries, after_board.gaps), "final")]
@@ -437,14 +441,15 @@ def _preview(visit: Visit, tx: Tx, draft: Draft, names: Names, tones: Mapping[st
         gaps_before = rota.gaps_of(rules.timeline(before.schedule, before.overrides, ahead))
         tracks.insert(0, Track("Now", painter.final(before_board.entries, before_board.gaps), "final"))
         tracks.append(Track("What changes", _changed(painter, changes, span), "changes"))
-    looked = look.Looking(now.astimezone(zone).date(), PREVIEW_DAYS, zone, "", now.astimezone(zone).date())
+    looked = look.Looking(now.astimezone(zone).date(), days, zone, "", now.astimezone(zone).date())
     gaps = rota.gaps_of(rules.timeline(after.schedule, after.overrides, ahead))
     return {
         "board": rota_board(tracks, span, visit.now, zone, name="Who is on call now and then, side by side; the list says what changes"),
         "days": rota_rows(painter.final(after_board.entries, after_board.gaps), look.rows_of(looked, 1), visit.now, zone, name="Who would be on call, a day a row", is_wide=False),
         "painter": painter,
-        "changes": changes[:CHANGES_SHOWN],
-        "more": max(len(changes) - CHANGES_SHOWN, 0),
+        "changes": (grouped := together(changes))[:CHANGES_SHOWN],
+        "more": max(len(grouped) - CHANGES_SHOWN, 0),
+        "change_count": len(changes),
         "effects": effects,
         "gaps": gaps,
         "opened": rota.beyond(gaps, gaps_before),
@@ -456,6 +461,23 @@ def _preview(visit: Visit, tx: Tx, draft: Draft, names: Names, tones: Mapping[st
         "lasting": human_duration,
         "zone": zone.key,
     }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Changes of the same people for the same others, told together: the first, how many there are, how long they last in all."""
+
+    first: rules.Difference
+    count: int
+    lasting: timedelta
+
+
+def together(changes: Sequence[rules.Difference]) -> list[Repeated]:
+    """A change that comes back every day is told once."""
+    found: dict[tuple[object, object], list[rules.Difference]] = {}
+    for one in changes:
+        found.setdefault((one.before, one.after), []).append(one)
+    return [Repeated(same[0], len(same), sum((one.end - one.start for one in same), timedelta())) for same in found.values()]
 
 
 def _changed(painter: look.Painter, changes: Sequence[rules.Difference], span: Span) -> tuple[Block, ...]:
@@ -527,7 +549,7 @@ def _save(visit: Visit, form: Form) -> Response:
     except Refusal as refusal:
         if refusal.status != 400:
             raise
-        problem = " ".join(refusal.errors)
+        problem = look.words_of(refusal)
     with visit.front.db.read() as tx:
         return _again(visit, tx, form, status=status, problem=problem, note=note, base=base)
 
@@ -560,7 +582,7 @@ def _delete(visit: Visit) -> Response:
     except Refusal as refusal:
         if refusal.status != 400:
             raise
-        problem = " ".join(refusal.errors)
+        problem = look.words_of(refusal)
     with visit.front.db.read() as tx:
         return visit.page("schedule-editor.html", {**facts(visit, tx), "problem": problem}, status=422)
 

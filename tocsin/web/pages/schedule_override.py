@@ -12,8 +12,6 @@ from tocsin.base.times import Span, human_duration, parse_instant
 from tocsin.core.permission import CREATE, Thing
 from tocsin.core.schedule import Schedule, named_users
 from tocsin.service import access, browsing, rota
-from tocsin.service import schedules as service
-from tocsin.service.schedules import AskedOverride
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
@@ -59,6 +57,8 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "crew": crew,
         "others": [one.id for one in browsing.users(tx, visit.who) if one.id not in crew],
         "chosen": _likely(crew, here, visit.who.id),
+        "replaceable": [user_id for user_id in names.by_id if user_id in here] if row.is_shift_based else [],
+        "is_shift_based": bool(row.is_shift_based),
         "user_name": names,
         "tones": rota.tones(tx),
         "lasting": human_duration(end - start) if end > start else "",
@@ -134,12 +134,11 @@ def act(visit: Visit) -> Response:
             entry.problem("user", "Nobody of this name is here any more: choose somebody else")
         if entry.is_good and start is not None and end is not None:
             try:
-                (taken,) = service.add_overrides(tx, visit.deed, row.id, [AskedOverride(start, end, user_id)])
-                problem = " ".join(taken.errors)
+                rota.stand_in(tx, visit.deed, row, Span(start, end), user_id, entry.typed("instead"))
             except Refusal as refusal:
                 if refusal.status != 400:
                     raise
-                problem = " ".join(refusal.errors)
+                problem = look.words_of(refusal)
     if entry.is_good and not problem:
         return visit.go(look.address(row.id, _kept(visit)), said=f"{names(user_id)} is on call for this stretch")
     with visit.front.db.read() as tx:

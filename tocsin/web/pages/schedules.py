@@ -12,7 +12,6 @@ from tocsin.core import handover, permission
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
 from tocsin.core.schedule import Model, is_layered
 from tocsin.service import access, browsing, followed_calendars, load, rota
-from tocsin.service import schedules as service
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
@@ -82,7 +81,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "blocks": painter.final(entries, board.gaps),
         "gaps": [gap for gap in board.gaps if gap.end > visit.now],
         "gaps_shown": GAPS_SHOWN,
-        "overrides": [one for one in sorted(loaded.overrides, key=lambda one: (one.start, one.sequence)) if one.end > visit.now],
+        "overrides": [one for one in rota.stand_ins(loaded) if one.end > visit.now],
         "now": rota.answer(loaded, visit.now),
         "answer": rota.answer(_around(tx, row.id, at), at) if at is not None else None,
         "at_text": visit.asked("at"),
@@ -93,7 +92,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "paged": rota.paged_through(tx, visit.who, row.id),
         "layers": layers_told(loaded.schedule.model, visit.now),
         "zone_differs": looked.zone.key != row.time_zone,
-        "is_layered": is_layered(loaded.schedule.model),
+        "is_layered": is_layered(loaded.schedule.model) and not row.is_shift_based,
         "user_name": names,
         "tones": tones,
         "team_name": {one.id: one.name for one in browsing.teams(tx, visit.who)},
@@ -115,6 +114,8 @@ LINKS = ((f"{PREFIX}/coverage", "Coverage of the next weeks"),)
 def _links(visit: Visit, tx: Tx, row: Any, span: Span) -> list[tuple[str, str]]:
     """The pages that belong to this schedule, for this viewer."""
     mine = [(f"{PREFIX}/schedules/{row.id}/load", "Load and fairness")] if load.may_look(tx, visit.who, row, span) else []
+    if not row.is_shift_based and permission.may(visit.who, UPDATE, access.thing_of("schedule", row)).allowed:
+        mine.append((f"{PREFIX}/schedules/{row.id}/calendar", "Follow a calendar"))
     return [*LINKS, *mine]
 
 
@@ -160,18 +161,18 @@ def act(visit: Visit) -> Response:
             back = _back(visit, row.id)
             if verb == "remove-override":
                 access.allow(visit.who, DELETE, Thing("override", row.id, teams))
-                is_gone = service.remove_override(tx, visit.deed, row.id, entry.typed("override"))
-                return visit.go(back, said="The override is gone" if is_gone else "The override ends now")
+                rota.take_back(tx, visit.deed, row.id, entry.typed("kind"), entry.typed("override"))
+                return visit.go(back, said="The override is gone")
             if verb == "shorten-override":
                 access.allow(visit.who, UPDATE, Thing("override", row.id, teams))
                 zone, _ = look.zone_asked(visit, entry.typed("zone"), row.time_zone)
-                service.shorten_override(tx, visit.deed, row.id, entry.typed("override"), _instant(entry.typed("until"), zone))
+                rota.shorten(tx, visit.deed, row.id, entry.typed("kind"), entry.typed("override"), _instant(entry.typed("until"), zone))
                 return visit.go(back, said="The override ends earlier")
     except Refusal as refusal:
         if refusal.status != 400:
             raise
         with visit.front.db.read() as tx:
-            return visit.page("schedule.html", {**one_facts(visit, tx), "problem": " ".join(refusal.errors)}, status=422)
+            return visit.page("schedule.html", {**one_facts(visit, tx), "problem": look.words_of(refusal)}, status=422)
     raise invalid("This page has no such button; load it again")
 
 
