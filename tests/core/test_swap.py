@@ -135,7 +135,7 @@ class Requests(RuleBasedStateMachine):
     """One request under everything that people and time can do to it; who is on call is kept hour by hour, by hand."""
 
     @initialize(
-        start=st.integers(1, 20), long=st.integers(1, 6), back=st.none() | st.integers(24, 44), asked=st.sampled_from([("bo",), ("bo", "cy"), ("cy",)])
+        start=st.integers(1, 18), long=st.integers(1, 6), back=st.none() | st.integers(24, 44), asked=st.sampled_from([("bo",), ("bo", "cy"), ("cy",)])
     )
     def begin(self, start: int, long: int, back: int | None, asked: tuple[str, ...]) -> None:
         self.hours = {hour: "ada" if hour < 24 else asked[0] for hour in range(60)}

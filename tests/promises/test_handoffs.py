@@ -19,7 +19,7 @@ from tocsin.store.tables import engine, people
 from tocsin.store.tables.handoffs import handoff_rule
 from tocsin.store.tables.services import escalation_policy, policy_target
 
-DAY = timedelta(days=1)
+DAY, STEP = timedelta(days=1), timedelta(minutes=5)
 
 
 def deed(world: World) -> Deed:
@@ -57,13 +57,13 @@ def policy_on(world: World, schedule_id: str, *, has_service: bool = True, setti
 
 
 def look(world: World, **span: float) -> list[tuple[str, int, str]]:
-    """Let time pass, looking every minute; who was told what, how many minutes from now."""
+    """Let time pass, looking every five minutes; who was told what, how many minutes from now."""
     began, known = world.now, len(world.phones)
-    for _ in range(int(timedelta(**span).total_seconds() // 60) + 1):
+    for _ in range(int(timedelta(**span) / STEP) + 1):
         handoffs_pass(world.db, world.now, node=world.node, chance=world.chance, public_url="https://tocsin.example.org")
         world.deliver()
-        world.now += timedelta(minutes=1)
-    world.now -= timedelta(minutes=1)
+        world.now += STEP
+    world.now -= STEP
     titles = [page.facts.title for claim in world.attempts for page in claim.pages]
     return [(sent.to, int((sent.at - began).total_seconds() // 60), title) for sent, title in list(zip(world.phones, titles, strict=True))[known:]]
 

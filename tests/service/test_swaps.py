@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -202,18 +203,15 @@ def test_nobody_takes_what_is_no_longer_the_askers_or_is_theirs_already(rota: Ro
     assert "no longer the asker's" in refused(lambda: rota.accept(rota.bo, other))
 
 
-@pytest.mark.parametrize(
-    ("hours", "words"),
-    [
+def test_what_makes_no_sense_is_refused_and_nothing_is_kept(rota: Rota):
+    for hours, words in (
         ((20, 30), "You are not on call on this schedule for all of that time"),
         ((-1, 3), "The shift has begun or is over: ask for a part of it that lies ahead"),
         ((3, 3), "The shift must end after its start"),
         ((3, 1000), "One request can be about at most 31 days: ask for the rest in another"),
         ((9000, 9001), "The shift is more than 366 days ahead"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_and_nothing_is_kept(rota: Rota, hours: tuple[float, float], words: str):
-    assert refused(lambda: rota.ask(rota.ada, rota.span(*hours), user_id=rota.bo)) == f"400: {words}"
+    ):
+        assert refused(partial(rota.ask, rota.ada, rota.span(*hours), user_id=rota.bo)) == f"400: {words}"
     with rota.world.db.read() as tx:
         assert store.of_schedule(tx, rota.schedule_id) == []
     assert rota.told() == []

@@ -1,8 +1,11 @@
 """Own shifts on a phone: what comes next, asking for cover, and answering, on the pages and by the link of a message."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from markupsafe import Markup
 from playwright.sync_api import Browser, expect
 
 from tests.people import ADA, BO
@@ -17,6 +20,8 @@ from tocsin.service import notify, people, schedules, swaps
 from tocsin.service.audit import Deed
 from tocsin.store import swaps as store
 from tocsin.store.tables.schedules import schedule
+from tocsin.web import times
+from tocsin.web.app import make_templates
 
 HOUR = timedelta(hours=1)
 
@@ -137,3 +142,27 @@ def test_the_link_declines_too_and_a_forged_one_does_nothing(browser: Browser, s
     page.get_by_role("button", name="Decline").click()
     expect(page.get_by_text("You have declined")).to_be_visible()
     assert on_call(stage, swap) == [BO.id]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """As much of a visit as the parts need."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    def ago(self, instant: datetime) -> Markup:
+        return times.relative_tag(instant, self.now, self.zone)
+
+
+def test_the_story_of_a_schedules_swaps_is_a_part_that_any_page_can_show(stage: Stage):
+    swap = asked(stage, BO.id, whom=ADA.id, number=3)
+    with stage.db.write() as tx:
+        swaps.accept(tx, Deed(actor(stage, ADA.id), system_clock(), stage.chance), swap)
+    with stage.db.read() as tx:
+        told = swaps.stories(tx, rota(stage), limit=1)
+    viewer = Viewer(system_clock(), ZoneInfo("Europe/Paris"))
+    shown = str(make_templates().get_template("swap-parts.html").module.stories_of(viewer, told))  # type: ignore[attr-defined]
+    assert "Bo asked Ada to take a shift; Ada took it" in shown
+    assert "Swaps and cover" in shown
+    assert "accepted" in shown

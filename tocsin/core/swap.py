@@ -100,6 +100,17 @@ class Rota:
 # ------------------------------------------------------------------------------------------------------------- asking
 
 
+def out_of_reach(part: Span, now: datetime) -> str:
+    """Why a time is none, or too far away to be looked at at all; empty when it can be."""
+    if part.end <= part.start:
+        return "The shift must end after its start"
+    if part.start < now - FURTHEST:
+        return "The shift has begun or is over: ask for a part of it that lies ahead"
+    if part.end > now + FURTHEST + LONGEST:
+        return f"The shift is more than {FURTHEST.days} days ahead"
+    return ""
+
+
 def refused_asking(swap: Swap, rota: Rota, now: datetime) -> list[str]:
     """Why this cannot be asked for, in sentences; empty when it can. Who may ask whom is settled elsewhere."""
     reasons: list[str] = []

@@ -81,6 +81,8 @@ def ask(
     """
     row = _locked_schedule(tx, schedule_id)
     asker = _asker(deed, row, asker_id)
+    if far := [words for part in (span, back) if part is not None and (words := core.out_of_reach(part, deed.now))]:
+        raise invalid(far[0])
     loaded = _loaded(tx, schedule_id, span, back)
     rota = _rota(loaded, span, back)
     if user_id is None:
@@ -363,8 +365,6 @@ def _locked(tx: Tx, swap_id: str) -> tuple[sa.Row[Any], Swap]:
 
 def _loaded(tx: Tx, schedule_id: str, span: Span, back: Span | None) -> store_schedules.Loaded:
     whole = Span(min(span.start, back.start), max(span.end, back.end)) if back else span
-    if whole.end < whole.start:  # said so by the rules
-        whole = Span(whole.start, whole.start)
     loaded = store_schedules.load(tx, schedule_id, whole)
     if loaded is None:
         raise not_found("Schedule")
