@@ -2,6 +2,7 @@
 
 import socket
 from datetime import timedelta
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,11 @@ from tocsin.app import doctor, wire
 from tocsin.app.doctor import Level
 from tocsin.app.premises import set_up
 from tocsin.app.settings import read
+from tocsin.core.permission import HOUSE
+from tocsin.service import followed_calendars, schedules
+from tocsin.service.audit import Deed
 from tocsin.store.tables import engine, people
+from tocsin.store.tables.calendars import followed_calendar
 
 
 @pytest.fixture
@@ -141,3 +146,20 @@ def test_one_look_that_fails_does_not_stop_the_others(premises):
     found = {one.what: one for one in doctor.examine(premises)}
     assert found["policies"].level is Level.BAD
     assert "engine" in found
+
+
+def test_a_calendar_that_cannot_be_read_is_named_with_what_holds_instead(premises, now):
+    text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Ada\nDTSTART:20261201T090000Z\nDURATION:PT8H\nEND:VEVENT\nEND:VCALENDAR\n"
+    deed = Deed(HOUSE, now, Random(3))
+    with premises.db.write() as tx:
+        save_people(tx, [ADA], now)
+        schedule_id = schedules.create(tx, deed, name="Team", time_zone="UTC", layers=[])
+        followed_calendars.follow_file(tx, deed, schedule_id, text)
+    assert (seen(premises, "calendar of Team").level, seen(premises, "calendar of Team").seen) == (Level.WELL, "1 shifts ahead")
+    with premises.db.write() as tx:
+        tx.execute(sa.update(followed_calendar).values(last_error="HTTP 503"))
+    found = seen(premises, "calendar of Team")
+    assert (found.level, found.seen) == (Level.CARE, "HTTP 503; the copy of 2026-11-23 09:00 UTC is used")
+    with premises.db.write() as tx:
+        tx.execute(sa.update(followed_calendar).values(copied_at=None))
+    assert seen(premises, "calendar of Team").level is Level.BAD

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.base.times import Span
-from tocsin.core.followed_calendar import Candidate, Occurrence, followed, horizon, priority_of, understood
+from tocsin.core.followed_calendar import (
+    Candidate,
+    Occurrence,
+    followed,
+    horizon,
+    is_of_calendar,
+    priority_of,
+    understood,
+)
 from tocsin.core.schedule import Model
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -118,3 +126,4 @@ def test_the_shifts_say_at_every_hour_what_the_events_say(events):
         assert [user for one in shifts if one.start <= instant < one.end for user in one.people] == expected
     assert all(one.start < one.end <= two.start for one, two in pairwise(shifts))
     assert len({one.id for one in shifts}) == len(shifts)
+    assert all(is_of_calendar(one) for one in shifts)

@@ -24,6 +24,8 @@ MONTHS_AHEAD: Final = 12
 """Calendars are followed at least this many months ahead, to the end of the month after them."""
 SHIFTS_MOST: Final = 5_000
 """Shifts that one calendar may make within the months that are followed."""
+SHIFT: Final = "CALENDAR"
+"""What the ids of shifts begin with that a calendar made (law 4)."""
 TELLING: Final = 200
 """Characters of a summary that a complaint tells."""
 
@@ -107,6 +109,11 @@ def understood(occurrences: Iterable[Occurrence], people: Collection[Candidate],
     return Understood(tuple(shift for shift in _flat(claims) if shift.end > span.start), gathered(wrong))
 
 
+def is_of_calendar(extra: ExtraShift) -> bool:
+    """Whether a calendar made this shift, and not somebody who put people on call besides the others."""
+    return extra.id.startswith(SHIFT)
+
+
 def priority_of(summary: str) -> int:
     """The priority that a summary says (law 2)."""
     return max((int(found) for found in _PRIORITY.findall(summary)), default=0)
@@ -161,7 +168,7 @@ def _add(done: list[ExtraShift], start: datetime, end: datetime, people: tuple[s
     if done and done[-1].end == start and done[-1].people == people:
         done[-1] = replace(done[-1], end=end)
     else:
-        done.append(ExtraShift(f"CALENDAR{start:%Y%m%dT%H%M%S}", start, end, people))
+        done.append(ExtraShift(f"{SHIFT}{start:%Y%m%dT%H%M%S}", start, end, people))
 
 
 def _begin(one: Occurrence) -> tuple[datetime, datetime, str]:
