@@ -5,6 +5,7 @@ Laws:
 2. Every object carries id, type, summary, self and html_url; a reference is exactly these five (BEHAVIOUR 7).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,6 +35,10 @@ PAGES: Final = frozenset({"user", "team", "service", "escalation_policy", "sched
 
 PAGES_ELSEWHERE: Final[Mapping[str, str]] = {"schedule_v3": "/schedules"}
 """Types whose page has another path than the API."""
+
+
+_PLACED: Final = re.compile(r"([A-Za-z_$][\w.\[\]]*): (.+)", re.DOTALL)
+"""A sentence that begins with the place of what it is about, as `verbs.shape_words` makes them."""
 
 
 def common(house: House, kind: str, id_: str, summary: str | None, *, path: str | None = None) -> dict[str, Any]:
@@ -73,6 +78,19 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
     if refusal.errors:
         error["errors"] = refusal.errors
     return {"error": error}
+
+
+def mapped(refusal: Refusal) -> Refusal:
+    """A refusal of a request with its errors as a map from field to sentences; what is about no field is about `request`."""
+    if refusal.status != 400 or not isinstance(refusal.errors, list) or not refusal.errors:
+        return refusal
+    errors: dict[str, list[str]] = {}
+    for sentence in refusal.errors:
+        found = _PLACED.fullmatch(sentence)
+        field = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", found[1]) if found else "request"
+        errors.setdefault(field, []).append(found[2] if found else sentence)
+    message = "Invalid Request" if refusal.code == 2001 else refusal.message
+    return Refusal(400, refusal.code, message, errors)
 
 
 def refused(refusal: Refusal) -> Reply:

@@ -111,6 +111,7 @@ class Action:
     `needs` is (action, kind) for the permission function, when no particular thing has to be found first.
     `writes` says whether it gets a write transaction; by default everything but GET does.
     `body_optional`: an empty body is the struct's defaults.
+    `maps_errors`: refusals of the request tell their errors as a map from field to sentences (PagerDuty's v3).
     """
 
     method: str
@@ -125,6 +126,7 @@ class Action:
     needs: tuple[str, str] | None = None
     writes: bool | None = None
     body_optional: bool = False
+    maps_errors: bool = False
     includes: frozenset[str] = frozenset()
     from_needed: bool = False
     summary: str = ""

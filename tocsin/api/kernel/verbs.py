@@ -11,7 +11,7 @@ from tocsin.api.kernel import envelope, filters, paging
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Bulk, Link, Paging, Resource, Singleton
 from tocsin.base import ids
-from tocsin.base.errors import invalid, invalid_arguments, too_large
+from tocsin.base.errors import Refusal, invalid, invalid_arguments, too_large
 from tocsin.core import permission
 from tocsin.core.permission import Thing
 from tocsin.service import access, audit
@@ -129,6 +129,15 @@ def delete(spec: Resource, call: Call) -> Reply:
 
 
 def run_action(spec: Action, call: Call) -> Reply:
+    try:
+        return _run(spec, call)
+    except Refusal as refusal:
+        if not spec.maps_errors:
+            raise
+        raise envelope.mapped(refusal) from refusal
+
+
+def _run(spec: Action, call: Call) -> Reply:
     call = including(call, spec.includes) if spec.includes else call
     if spec.needs is not None:
         action, kind = spec.needs

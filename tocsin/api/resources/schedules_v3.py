@@ -10,7 +10,6 @@ Laws:
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from functools import wraps
 from typing import Any, Final
 
 import msgspec
@@ -21,10 +20,10 @@ from tocsin.api import feeds
 from tocsin.api.kernel import envelope, filters, paging, verbs
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.filters import among
-from tocsin.api.kernel.spec import Action, Body, Reference, Report, Rows, wrapper
+from tocsin.api.kernel.spec import Action, Body, Reference, Report, Rows
 from tocsin.api.resources import audit, schedules, shapes
 from tocsin.base import times
-from tocsin.base.errors import Refusal, invalid_arguments
+from tocsin.base.errors import invalid_arguments
 from tocsin.base.times import Span
 from tocsin.core import permission
 from tocsin.core.assignments import Assignment, assignments, overflowing
@@ -43,6 +42,8 @@ from tocsin.store.tables.schedules import schedule
 from tocsin.store.tables.services import escalation_policy
 
 TAG: Final = "Schedules_v3"
+ONE: Final = "/v3/schedules/{id}"
+"""One schedule. PagerDuty publishes no scopes for these operations."""
 LISTED: Final = 100
 LISTED_MOST: Final = 1000
 """Schedules on a page, unless said, and at most."""
@@ -71,37 +72,6 @@ class MemberWrite(msgspec.Struct):
 
 
 # -------------------------------------------------------------------------------------------------- asking and refusing
-
-
-def mapped(run: Callable[[Call], Any]) -> Callable[[Call], Any]:
-    """`run`, with the errors of its 400 refusals as a map (law 1)."""
-
-    @wraps(run)
-    def answered(call: Call) -> Any:
-        try:
-            return run(call)
-        except Refusal as refused:
-            if refused.status == 400 and isinstance(refused.errors, list) and refused.errors:
-                raise Refusal(400, refused.code, refused.message, {"request": refused.errors}) from refused
-            raise
-
-    return answered
-
-
-def read(call: Call, struct: type[msgspec.Struct], wrap: str) -> Any:
-    """The body out of its wrapper. Raises 400 with a map that says which field is wrong and why."""
-    document = call.document()
-    try:
-        return getattr(msgspec.convert(document, wrapper(wrap, struct)), wrap)
-    except msgspec.ValidationError as error:
-        raise refusal(shape_errors(error)) from error
-
-
-def shape_errors(error: msgspec.ValidationError) -> Errors:
-    """A sentence of msgspec as a map: `event.assignment_strategy.members.0.type` → why."""
-    place, _, what = verbs.shape_words(str(error)).rpartition(": ")
-    field = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", place) or "request"
-    return {field: [what]}
 
 
 def instant(text: str, zone: tzinfo, field: str, errors: Errors) -> datetime | None:
@@ -287,7 +257,6 @@ def _source(one: Assignment) -> Body:
 # ------------------------------------------------------------------------------------------------------------ schedules
 
 
-@mapped
 def list_(call: Call) -> Body:
     """A page of references, by name."""
     conditions: list[sa.ColumnElement[bool]] = [schedule.c.is_shift_based.is_(True)]
@@ -308,28 +277,23 @@ def list_(call: Call) -> Body:
     }
 
 
-@mapped
 def show(call: Call) -> Body:
     """One schedule; the final schedule with `include[]=final_schedule` and a range."""
     row = found(call)
     return shown(verbs.including(call, frozenset({"final_schedule", "users"})), [row])[0]
 
 
-@mapped
-def create(call: Call) -> Body:
+def create(call: Call, body: ScheduleWrite) -> Body:
     """A new schedule without rotations."""
     access.allow(call.actor, permission.CREATE, Thing("schedule"))
-    body = read(call, ScheduleWrite, "schedule")
     columns = {"name": None} | _columns(call, body)
     zone = None if body.time_zone is UNSET else body.time_zone
     return _again(call, service.create(call.tx, call.deed, time_zone=zone, **columns))
 
 
-@mapped
-def update(call: Call) -> Body:
+def update(call: Call, body: ScheduleWrite) -> Body:
     """Change what was sent."""
     row = found(call, permission.UPDATE)
-    body = read(call, ScheduleWrite, "schedule")
     zone = None if body.time_zone is UNSET else body.time_zone
     service.change(call.tx, call.deed, row.id, _columns(call, body), time_zone=zone)
     return _again(call, row.id)
@@ -364,20 +328,22 @@ def _columns(call: Call, body: ScheduleWrite) -> dict[str, Any]:
     return columns
 
 
-@mapped
 def records(call: Call) -> Body:
     """The audit records of a schedule and its parts."""
     found(call)
     return audit.of_root("schedule", schedule, call)
 
 
-READING, WRITING, ONE = "schedules.read", "schedules.write", "/v3/schedules/{id}"
-
 DECLARED = (
-    Report("/v3/schedules", TAG, list_, scope=READING),
-    Report(ONE, TAG, show, scope=READING, wrap_out="schedule"),
-    Report(f"{ONE}/audit/records", TAG, records, scope="audit_records.read"),
-    Action(method="POST", path="/v3/schedules", tag=TAG, run=create, wrap_out="schedule", status=201, scope=WRITING),
-    Action(method="PUT", path=ONE, tag=TAG, run=update, wrap_out="schedule", scope=WRITING),
-    Action(method="DELETE", path=ONE, tag=TAG, run=remove, status=204, scope=WRITING),
-)
+    Report("/v3/schedules", TAG, list_, maps_errors=True),
+    Report(ONE, TAG, show, wrap_out="schedule", maps_errors=True),
+    Report(f"{ONE}/audit/records", TAG, records, scope="audit_records.read", maps_errors=True),
+    Action(
+        method="POST", path="/v3/schedules", tag=TAG, run=create, body=ScheduleWrite, wrap_in="schedule", wrap_out="schedule",
+        status=201, maps_errors=True,
+    ),
+    Action(
+        method="PUT", path=ONE, tag=TAG, run=update, body=ScheduleWrite, wrap_in="schedule", wrap_out="schedule", maps_errors=True,
+    ),
+    Action(method="DELETE", path=ONE, tag=TAG, run=remove, status=204),
+)  # fmt: skip

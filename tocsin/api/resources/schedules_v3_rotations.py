@@ -14,17 +14,13 @@ from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources.schedules_v3 import (
     ONE,
-    READING,
     TAG,
-    WRITING,
     MemberWrite,
     found,
     instant,
-    mapped,
     member,
     page,
     range_of,
-    read,
     told_event,
     told_rotation,
 )
@@ -69,7 +65,6 @@ class EventWrite(msgspec.Struct):
 # ------------------------------------------------------------------------------------------------- rotations and events
 
 
-@mapped
 def rotations(call: Call) -> Body:
     """The rotations of a schedule, in the order they were made."""
     row = found(call)
@@ -77,7 +72,6 @@ def rotations(call: Call) -> Body:
     return page(call, "rotations", kept, lambda part: [told_rotation(call, row.id, one, None) for one in part])
 
 
-@mapped
 def show_rotation(call: Call) -> Body:
     """A rotation with its events; with a range, those that count in it."""
     row = found(call)
@@ -85,7 +79,6 @@ def show_rotation(call: Call) -> Body:
     return told_rotation(call, row.id, kept, range_of(call))
 
 
-@mapped
 def create_rotation(call: Call) -> Body:
     """A new rotation without events; the body is empty."""
     row = found(call, permission.UPDATE)
@@ -95,7 +88,6 @@ def create_rotation(call: Call) -> Body:
     return told_rotation(call, row.id, service.rotation(call.tx, row.id, rotation_id), None)
 
 
-@mapped
 def remove_rotation(call: Call) -> Reply:
     """Take a rotation away; what it said of the past stays in the final schedule."""
     row = found(call, permission.UPDATE)
@@ -103,7 +95,6 @@ def remove_rotation(call: Call) -> Reply:
     return Reply(204)
 
 
-@mapped
 def events(call: Call) -> Body:
     """All events of a rotation, past ones too, by when they begin to count."""
     row = found(call)
@@ -111,7 +102,6 @@ def events(call: Call) -> Body:
     return page(call, "events", kept.events, lambda part: [told_event(call, row.id, kept.id, one) for one in part])
 
 
-@mapped
 def show_event(call: Call) -> Body:
     """One event."""
     row = found(call)
@@ -119,24 +109,21 @@ def show_event(call: Call) -> Body:
     return _event_again(call, row.id, call.params["event_id"])
 
 
-@mapped
-def create_event(call: Call) -> Body:
+def create_event(call: Call, body: EventWrite) -> Body:
     """A new event of a rotation."""
     row = found(call, permission.UPDATE)
-    asked = _asked(read(call, EventWrite, "event"))
+    asked = _asked(body)
     return _event_again(call, row.id, service.add_event(call.tx, call.deed, row.id, call.params["rotation_id"], asked))
 
 
-@mapped
-def update_event(call: Call) -> Body:
+def update_event(call: Call, body: EventWrite) -> Body:
     """Change an event as far as it lies in the future."""
     row = found(call, permission.UPDATE)
-    asked = _asked(read(call, EventWrite, "event"))
+    asked = _asked(body)
     service.change_event(call.tx, call.deed, row.id, call.params["rotation_id"], call.params["event_id"], asked)
     return _event_again(call, row.id, call.params["event_id"])
 
 
-@mapped
 def remove_event(call: Call) -> Reply:
     """Take an event away: one to come is gone, one that runs ends now."""
     row = found(call, permission.UPDATE)
@@ -195,18 +182,21 @@ def _assignment(one: StrategyWrite, errors: Errors) -> AskedAssignment | None:
 def _declared() -> Iterable[Action]:
     rotation = f"{ONE}/rotations/{{rotation_id}}"
     event = f"{rotation}/events/{{event_id}}"
-    yield Report(f"{ONE}/rotations", TAG, rotations, scope=READING)
-    yield Report(rotation, TAG, show_rotation, scope=READING, wrap_out="rotation")
-    yield Report(f"{rotation}/events", TAG, events, scope=READING)
-    yield Report(event, TAG, show_event, scope=READING, wrap_out="event")
-    for method, path, run, wrap, status in (
-        ("POST", f"{ONE}/rotations", create_rotation, "rotation", 201),
-        ("DELETE", rotation, remove_rotation, None, 204),
-        ("POST", f"{rotation}/events", create_event, "event", 201),
-        ("PUT", event, update_event, "event", 200),
-        ("DELETE", event, remove_event, None, 204),
+    yield Report(f"{ONE}/rotations", TAG, rotations, maps_errors=True)
+    yield Report(rotation, TAG, show_rotation, wrap_out="rotation", maps_errors=True)
+    yield Report(f"{rotation}/events", TAG, events, maps_errors=True)
+    yield Report(event, TAG, show_event, wrap_out="event", maps_errors=True)
+    for method, path, run, wrap, body, status in (
+        ("POST", f"{ONE}/rotations", create_rotation, "rotation", None, 201),
+        ("DELETE", rotation, remove_rotation, None, None, 204),
+        ("POST", f"{rotation}/events", create_event, "event", EventWrite, 201),
+        ("PUT", event, update_event, "event", EventWrite, 200),
+        ("DELETE", event, remove_event, None, None, 204),
     ):
-        yield Action(method=method, path=path, tag=TAG, run=run, wrap_out=wrap, status=status, scope=WRITING)
+        yield Action(
+            method=method, path=path, tag=TAG, run=run, body=body, wrap_in=wrap if body else None, wrap_out=wrap,
+            status=status, maps_errors=True,
+        )  # fmt: skip
 
 
 DECLARED = tuple(_declared())

@@ -9,7 +9,7 @@ Laws:
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -20,20 +20,15 @@ from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources import schedules
 from tocsin.api.resources.schedules_v3 import (
     ONE,
-    READING,
     TAG,
-    WRITING,
     MemberWrite,
     addressed,
     found,
     found_part,
     instant,
-    mapped,
     member,
     page,
     range_of,
-    read,
-    shape_errors,
     told_member,
 )
 from tocsin.base import times
@@ -43,6 +38,8 @@ from tocsin.service.shift_exceptions import ITEMS_MOST, AskedOverride, AskedShif
 from tocsin.service.shift_schedules import Errors, refusal
 from tocsin.store import shift_schedules as store
 from tocsin.store.shift_schedules import CUSTOM_SHIFT, ROTATION, CustomShift, ShiftOverride
+
+Item = TypeVar("Item")
 
 SHIFTS, OVERRIDES = "custom_shifts", "overrides"
 
@@ -63,6 +60,12 @@ class ShiftWrite(msgspec.Struct):
     assignments: list[AssignmentWrite] | UnsetType = UNSET
 
 
+class ShiftsWrite(msgspec.Struct):
+    """Custom shifts that are made together."""
+
+    custom_shifts: list[ShiftWrite]
+
+
 class OverrideWrite(msgspec.Struct):
     """What a client may say of an override."""
 
@@ -75,10 +78,15 @@ class OverrideWrite(msgspec.Struct):
     overriding_member: MemberWrite | UnsetType = UNSET
 
 
+class OverridesWrite(msgspec.Struct):
+    """Overrides that are made together."""
+
+    overrides: list[OverrideWrite]
+
+
 # ------------------------------------------------------------------------------------------------------- custom shifts
 
 
-@mapped
 def shifts(call: Call) -> Body:
     """The custom shifts that overlap the range, by start."""
     row = found(call)
@@ -91,22 +99,20 @@ def shifts(call: Call) -> Body:
     return page(call, SHIFTS, kept, lambda part: [_shift(call, row.id, one, zone) for one in part])
 
 
-@mapped
 def show_shift(call: Call) -> Body:
     """One custom shift."""
     row = found(call)
     return _shift(call, row.id, service.custom_shift(call.tx, row.id, call.params["custom_shift_id"]), _zone(call, row))
 
 
-@mapped
-def create_shifts(call: Call) -> Body:
+def create_shifts(call: Call, body: ShiftsWrite) -> Body:
     """Keep custom shifts."""
     row = found_part(call, permission.CREATE, "custom_shift")
     zone = times.zone_named(row.time_zone)
     errors = Errors()
     asked = [
         _asked_shift(one, f"{SHIFTS}.{number}", zone, errors, is_new=True)
-        for number, one in enumerate(_items(call, SHIFTS, ShiftWrite))
+        for number, one in enumerate(_some(SHIFTS, body.custom_shifts))
     ]
     if errors:
         raise refusal(errors)
@@ -114,12 +120,10 @@ def create_shifts(call: Call) -> Body:
     return {SHIFTS: [_shift(call, row.id, one, _zone(call, row)) for one in made]}
 
 
-@mapped
-def update_shift(call: Call) -> Body:
+def update_shift(call: Call, body: ShiftWrite) -> Body:
     """Change a custom shift as far as it lies in the future."""
     row = found_part(call, permission.UPDATE, "custom_shift")
     errors = Errors()
-    body = read(call, ShiftWrite, "custom_shift")
     asked = _asked_shift(body, "custom_shift", times.zone_named(row.time_zone), errors, is_new=False)
     if errors:
         raise refusal(errors)
@@ -127,7 +131,6 @@ def update_shift(call: Call) -> Body:
     return _shift(call, row.id, service.custom_shift(call.tx, row.id, call.params["custom_shift_id"]), _zone(call, row))
 
 
-@mapped
 def remove_shift(call: Call) -> Reply:
     """Take a custom shift away: one to come is gone, one that runs ends now."""
     row = found_part(call, permission.DELETE, "custom_shift")
@@ -162,7 +165,6 @@ def _shift(call: Call, schedule_id: str, one: CustomShift, zone: tzinfo) -> Body
 # ----------------------------------------------------------------------------------------------------------- overrides
 
 
-@mapped
 def overrides(call: Call) -> Body:
     """The overrides that overlap the range, by start."""
     row = found(call)
@@ -175,22 +177,20 @@ def overrides(call: Call) -> Body:
     return page(call, OVERRIDES, kept, lambda part: [_override(call, row.id, one, zone) for one in part])
 
 
-@mapped
 def show_override(call: Call) -> Body:
     """One override."""
     row = found(call)
     return _override(call, row.id, service.override(call.tx, row.id, call.params["override_id"]), _zone(call, row))
 
 
-@mapped
-def create_overrides(call: Call) -> Body:
+def create_overrides(call: Call, body: OverridesWrite) -> Body:
     """Keep overrides."""
     row = found_part(call, permission.CREATE, "override")
     zone = times.zone_named(row.time_zone)
     errors = Errors()
     asked = [
         _asked_override(one, f"{OVERRIDES}.{number}", zone, errors)
-        for number, one in enumerate(_items(call, OVERRIDES, OverrideWrite))
+        for number, one in enumerate(_some(OVERRIDES, body.overrides))
     ]
     if errors:
         raise refusal(errors)
@@ -198,11 +198,9 @@ def create_overrides(call: Call) -> Body:
     return {OVERRIDES: [_override(call, row.id, one, _zone(call, row)) for one in made]}
 
 
-@mapped
-def update_override(call: Call) -> Body:
+def update_override(call: Call, body: OverrideWrite) -> Body:
     """Change an override as far as it lies in the future; what it is of stays."""
     row = found_part(call, permission.UPDATE, "override")
-    body = read(call, OverrideWrite, "override")
     old = service.override(call.tx, row.id, call.params["override_id"])
     errors = Errors()
     zone = times.zone_named(row.time_zone)
@@ -225,7 +223,6 @@ def update_override(call: Call) -> Body:
     return _override(call, row.id, service.override(call.tx, row.id, old.id), _zone(call, row))
 
 
-@mapped
 def remove_override(call: Call) -> Reply:
     """Take an override away: one to come is gone, one that runs ends now."""
     row = found_part(call, permission.DELETE, "override")
@@ -268,23 +265,13 @@ def _override(call: Call, schedule_id: str, one: ShiftOverride, zone: tzinfo) ->
 # --------------------------------------------------------------------------------------------------------------- reading
 
 
-def _items(call: Call, plural: str, struct: type[msgspec.Struct]) -> list[Any]:
-    """The list in the body, each as its struct. Raises 400 for none, for too many, and for what has another shape."""
-    items = call.document().get(plural)
-    if not isinstance(items, list) or not items:
+def _some(plural: str, items: list[Item]) -> list[Item]:
+    """The items of a body. Raises 400 for none and for too many."""
+    if not items:
         raise refusal({plural: ["must be a list of at least one"]})
     if len(items) > ITEMS_MOST:
         raise refusal({plural: [f"may be at most {ITEMS_MOST} in one request: send the others in another"]})
-    done, errors = [], Errors()
-    for number, item in enumerate(items):
-        try:
-            done.append(msgspec.convert(item, struct))
-        except msgspec.ValidationError as error:
-            for field, sentences in shape_errors(error).items():
-                errors[f"{plural}.{number}" + (f".{field}" if field != "request" else "")] = sentences
-    if errors:
-        raise refusal(errors)
-    return done
+    return items
 
 
 def _instant(text: str | UnsetType, zone: tzinfo, field: str, errors: Errors) -> datetime | None:
@@ -303,19 +290,22 @@ def _zone(call: Call, row: sa.Row[Any]) -> tzinfo:
 
 def _declared() -> Iterable[Action]:
     shift, override = f"{ONE}/{SHIFTS}/{{custom_shift_id}}", f"{ONE}/{OVERRIDES}/{{override_id}}"
-    yield Report(f"{ONE}/{SHIFTS}", TAG, shifts, scope=READING)
-    yield Report(shift, TAG, show_shift, scope=READING, wrap_out="custom_shift")
-    yield Report(f"{ONE}/{OVERRIDES}", TAG, overrides, scope=READING)
-    yield Report(override, TAG, show_override, scope=READING, wrap_out="override")
-    for method, path, run, wrap, status in (
-        ("POST", f"{ONE}/{SHIFTS}", create_shifts, None, 201),
-        ("PUT", shift, update_shift, "custom_shift", 200),
-        ("DELETE", shift, remove_shift, None, 204),
-        ("POST", f"{ONE}/{OVERRIDES}", create_overrides, None, 201),
-        ("PUT", override, update_override, "override", 200),
-        ("DELETE", override, remove_override, None, 204),
+    yield Report(f"{ONE}/{SHIFTS}", TAG, shifts, maps_errors=True)
+    yield Report(shift, TAG, show_shift, wrap_out="custom_shift", maps_errors=True)
+    yield Report(f"{ONE}/{OVERRIDES}", TAG, overrides, maps_errors=True)
+    yield Report(override, TAG, show_override, wrap_out="override", maps_errors=True)
+    for method, path, run, wrap, body, status in (
+        ("POST", f"{ONE}/{SHIFTS}", create_shifts, None, ShiftsWrite, 201),
+        ("PUT", shift, update_shift, "custom_shift", ShiftWrite, 200),
+        ("DELETE", shift, remove_shift, None, None, 204),
+        ("POST", f"{ONE}/{OVERRIDES}", create_overrides, None, OverridesWrite, 201),
+        ("PUT", override, update_override, "override", OverrideWrite, 200),
+        ("DELETE", override, remove_override, None, None, 204),
     ):
-        yield Action(method=method, path=path, tag=TAG, run=run, wrap_out=wrap, status=status, scope=WRITING)
+        yield Action(
+            method=method, path=path, tag=TAG, run=run, body=body, wrap_in=wrap if body else None, wrap_out=wrap,
+            status=status, maps_errors=True,
+        )  # fmt: skip
 
 
 DECLARED = tuple(_declared())
