@@ -7,11 +7,15 @@ import pytest
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
-from tests.people import ADA, CY
+from tests.people import ADA, BO, CY
 from tests.web.conftest import opened, sign_in
 from tests.web.stage import Stage
 from tests.web.test_strangers import signed_in, token
-from tocsin.core.escalation import Policy
+from tocsin.base.clock import system_clock
+from tocsin.core.escalation import Policy, Target
+from tocsin.core.permission import HOUSE
+from tocsin.service import policies as service_policies
+from tocsin.service.audit import Deed
 from tocsin.store import policies
 
 EDIT = "/app/policies/PPOL002/edit"
@@ -120,6 +124,26 @@ def test_a_person_is_replaced_after_a_look(stage: Stage, cy: TestClient) -> None
         assert words in answer.text
     assert cy.post(here, data=form(answer.text, do="replace")).headers["location"] == f"/app/people/{ADA.id}"
     assert load(stage, "PPOL001").rules[0].targets[0].id == "PMORE02"
+
+
+def test_who_would_leave_an_incident_with_nobody_is_asked_again(stage: Stage) -> None:
+    bo = signed_in(stage, BO.email)
+    page = bo.get("/app/me").text
+    only = {"csrf": token(page), "do": "remove-method", "method": "PM00003"}
+    with stage.db.write() as tx:
+        deed = Deed(HOUSE, system_clock(), stage.chance)
+        service_policies.create_policy(tx, deed, name="Bo alone", rules=[service_policies.level(10, Target("user", BO.id))])
+    answer = bo.post("/app/me", data=only)
+    assert (answer.status_code, "Bo alone: nobody is reached" in answer.text) == (422, True)
+    assert "PM00003" in bo.get("/app/me").text
+    slow = {"csrf": token(page), "do": "remove-rule", "rule": "PR00003"}
+    assert bo.post("/app/me", data=slow).status_code == 303  # without a rule the first way is used at once
+    later = {"csrf": token(page), "do": "add-rule", "method": "PM00003", "urgency": "high", "delay": "30"}
+    answer = bo.post("/app/me", data=later)
+    assert (answer.status_code, "Bo alone: only after 30 min" in answer.text) == (422, True)
+    assert bo.post("/app/me", data=form(answer.text.partition("</form>")[0], do="add-rule")).status_code == 303
+    assert bo.post("/app/me", data=only | {"sure": "yes"}).status_code == 303
+    assert "PM00003" not in bo.get("/app/me").text
 
 
 def test_a_policy_is_made_in_a_browser_and_tried(browser: Browser, stage: Stage) -> None:

@@ -1,15 +1,19 @@
 """Page of how I am reached: contact methods, notification rules, tests with their live result; password, theme, sign-ins."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
 from tocsin.base.errors import Refusal, invalid
+from tocsin.base.times import Span, human_duration
 from tocsin.channels import roll as channels
+from tocsin.core.coverage import Repeated, together
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
-from tocsin.service import access, browsing, notify, people, sessions
+from tocsin.service import access, browsing, coverage, notify, people, sessions
+from tocsin.service.coverage import Change
 from tocsin.store import people as rows
 from tocsin.store import sessions as store_sessions
 from tocsin.store.db import Tx
@@ -20,6 +24,8 @@ from tocsin.web.visit import PREFIX, THEME_COOKIE, THEMES, Page, View, Visit
 
 HERE = f"{PREFIX}/me"
 THEME_LASTS_SECONDS = 400 * 86_400
+WEEKS_LOOKED_AT = 4
+"""How far ahead is looked at what a change would open."""
 DELAYS = (0, 1, 2, 3, 5, 10, 15, 30, 60)
 """Minutes offered for a rule; the API takes any whole number."""
 REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -45,6 +51,9 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "sessions": store_sessions.of_user(tx, me),
         "wording": wording,
         "problem": "",
+        "changes": [],
+        "weeks": WEEKS_LOOKED_AT,
+        "lasting": human_duration,
     }
 
 
@@ -92,10 +101,9 @@ def _read_field(entry: Entry, name: str, label: str, *, is_required: bool, kind:
     return entry.text(name, label[:1].lower() + label[1:], least=1 if is_required else 0, most=500)
 
 
-def remove_method(visit: Visit) -> str:
-    with visit.front.db.write() as tx:
-        row = access.find(tx, visit.who, "contact_method", contact_method, visit.entry.typed("method"), DELETE)
-        people.remove_contact_method(tx, visit.deed, row)
+def remove_method(visit: Visit, tx: Tx) -> str:
+    row = access.find(tx, visit.who, "contact_method", contact_method, visit.entry.typed("method"), DELETE)
+    people.remove_contact_method(tx, visit.deed, row)
     return f"{row.label} is gone, with the rules that used it"
 
 
@@ -106,25 +114,39 @@ def test_method(visit: Visit) -> str:
     return f"A test is on its way to {row.label}; what becomes of it is shown beside it"
 
 
-def add_rule(visit: Visit) -> str:
+def add_rule(visit: Visit, tx: Tx) -> str:
     entry = visit.entry
     urgency = entry.choice("urgency", "an urgency", {"high", "low"})
     delay = entry.number("delay", "the minutes", least=0, most=people.DELAY_MOST)
     if not entry.is_good:
         return ""
-    with visit.front.db.write() as tx:
-        _own(visit, "notification_rule", CREATE)
-        people.add_notification_rule(
-            tx, visit.deed, visit.who.id, contact_method_id=entry.typed("method"), start_delay_in_minutes=delay, urgency=urgency
-        )
+    _own(visit, "notification_rule", CREATE)
+    people.add_notification_rule(
+        tx, visit.deed, visit.who.id, contact_method_id=entry.typed("method"), start_delay_in_minutes=delay, urgency=urgency
+    )
     return "The rule holds from the next page on"
 
 
-def remove_rule(visit: Visit) -> str:
-    with visit.front.db.write() as tx:
-        row = access.find(tx, visit.who, "notification_rule", notification_rule, visit.entry.typed("rule"), DELETE)
-        people.remove_notification_rule(tx, visit.deed, row)
+def remove_rule(visit: Visit, tx: Tx) -> str:
+    row = access.find(tx, visit.who, "notification_rule", notification_rule, visit.entry.typed("rule"), DELETE)
+    people.remove_notification_rule(tx, visit.deed, row)
     return "The rule is gone"
+
+
+WEIGHED: Mapping[str, Callable[[Visit, Tx], str]] = {"remove-method": remove_method, "add-rule": add_rule, "remove-rule": remove_rule}
+"""What may leave an incident with nobody: it is looked at first, and asked again when it would."""
+
+
+def weighed(visit: Visit, deed: Callable[[Visit, Tx], str]) -> tuple[str, list[Change]]:
+    """Do it and say so; or, when nobody would be reached at times, or only later, do nothing and answer what would change."""
+    if not visit.entry.is_ticked("sure"):
+        start = visit.now.replace(second=0, microsecond=0)
+        span = Span(start, start + timedelta(weeks=WEEKS_LOOKED_AT))
+        changes = coverage.rehearsed(visit.front.db, visit.who, span, lambda tx: deed(visit, tx))
+        if worse := [one for one in changes if one.opens or one.later]:
+            return "", worse
+    with visit.front.db.write() as tx:
+        return deed(visit, tx), []
 
 
 def save_profile(visit: Visit) -> str:
@@ -158,10 +180,7 @@ def sign_out_elsewhere(visit: Visit) -> str:
 
 DEEDS: Mapping[str, Callable[[Visit], str]] = {
     "add-method": add_method,
-    "remove-method": remove_method,
     "test": test_method,
-    "add-rule": add_rule,
-    "remove-rule": remove_rule,
     "profile": save_profile,
     "password": change_password,
     "sign-out-elsewhere": sign_out_elsewhere,
@@ -174,11 +193,15 @@ def act(visit: Visit) -> Response:
     if verb == "theme":
         return set_theme(visit)
     deed = DEEDS.get(verb)
-    if deed is None:
+    if deed is None and verb not in WEIGHED:
         raise invalid("This page has no such button; load it again")
     problem = ""
+    changes: list[Change] = []
     try:
-        said = deed(visit)
+        if deed is None:
+            said, changes = weighed(visit, WEIGHED[verb])
+        else:
+            said = deed(visit)
     except Refusal as refusal:
         if refusal.status != 400:
             raise
@@ -186,7 +209,16 @@ def act(visit: Visit) -> Response:
     if said:
         return visit.go(HERE, said=said)
     with visit.front.db.read() as tx:
-        return visit.page("me.html", {**facts(visit, tx), "problem": problem}, status=422)
+        return visit.page("me.html", {**facts(visit, tx), "problem": problem, "changes": _told(changes)}, status=422)
+
+
+def _told(changes: Iterable[Change]) -> list[tuple[str, Repeated, bool]]:
+    """Changes as the page shows them: of what, when first and how often, and whether nobody is reached then."""
+    found = []
+    for one in changes:
+        name = one.service.name if one.service else one.policy.name
+        found += [(name, row, row.first.is_gap) for parts in (one.opens, one.later) for row in together(parts)]
+    return found
 
 
 def set_theme(visit: Visit) -> Response:
