@@ -9,7 +9,12 @@ from tests.api.test_incidents import desk, error, house, made
 from tests.people import ADA, BO, CY
 from tests.sending import save_ways
 from tocsin.base import json
+from tocsin.channels import email, sms
+from tocsin.channels.spec import Accepted, Smtp
 from tocsin.engine import follow
+from tocsin.engine.deliver import claim_due, parcel_of, record_results
+from tocsin.service import replies
+from tocsin.service.notify import Result
 from tocsin.store.tables import engine
 from tocsin.store.tables.handoffs import status_update_rule
 from tocsin.store.tables.services import webhook_delivery
@@ -243,3 +248,39 @@ def test_who_looks_on_subscribes_themselves_and_nobody_else(desk: Api) -> None:
     desk.keys["lou"] = key["secret"]
     results = subscribers(desk, incident, "subscribers", ("user", looker["id"]), ("user", BO.id), by="lou")
     assert [one["result"] for one in results["subscriptions"]] == ["success", "unauthorized"]
+
+
+# --- Answering by telephone, and the links of a mail
+
+
+def test_a_text_message_answers_the_request_it_came_with(desk: Api) -> None:
+    incident = made(desk)
+    asked(desk, incident, BO_)
+    desk.later(minutes=6)
+    claims = claim_due(desk.house.db, "sms", now=desk.now, node="one", limit=50, chance=desk.house.chance)
+    parcels = [parcel_of(one, seals=desk.house.seals, public_url="https://tocsin.example.org", now=desk.now) for one in claims]
+    (help_wanted,) = [one for one in parcels if one.user_id == BO.id]
+    assert "HELP WANTED" in sms.text(help_wanted)
+    assert sms.text(help_wanted).endswith("Reply 4 to join, 6 to decline")
+    assert [(one.do, one.label) for one in help_wanted.actions] == [("join", "Join"), ("decline", "Decline")]
+    record_results(desk.house.db, [Result(one, Accepted(), desk.now) for one in claims if one.user_id == BO.id], now=desk.now, chance=desk.house.chance)
+    with desk.house.db.write() as tx:
+        words = replies.by_sms(tx, "5550100", "4", now=desk.now, chance=desk.house.chance)
+    assert words == f"Joined #{incident['incident_number']}."
+    assert states(desk, incident) == {"Bo": "joined"}
+    shown = desk.ask("GET", f"/incidents/{incident['id']}").body["incident"]
+    assert (shown["status"], [one["assignee"]["id"] for one in shown["assignments"]]) == ("triggered", [ADA.id])
+
+
+def test_a_mail_of_an_update_holds_its_own_html_cleaned(desk: Api) -> None:
+    incident = made(desk)
+    subscribers(desk, incident, "subscribers", ("user", BO.id))
+    assert published(desk, incident, who="ada", subject="Fire", html_message="<h1>Fire</h1><script>evil()</script>").status == 200
+    claims = claim_due(desk.house.db, "email", now=desk.now, node="one", limit=50, chance=desk.house.chance)
+    (update,) = [one for one in claims if one.purpose == "status_update"]
+    parcel = parcel_of(update, seals=desk.house.seals, public_url="https://tocsin.example.org", now=desk.now)
+    assert (parcel.message.subject, parcel.actions) == ("Fire", ())
+    mail = email.written(Smtp("localhost"), parcel).as_string()
+    assert "<h1>Fire</h1>" in mail
+    assert "evil" not in mail
+    assert "The fire spreads <b>" in mail  # the words for readers of plain text
