@@ -72,9 +72,12 @@ async def _fetched(outside: Outside, wanted: Wanted, size_most: int, limit: time
     if wanted.last_modified:
         headers["If-Modified-Since"] = wanted.last_modified
     try:
-        answer = await outside.request(
-            "GET", SCHEMES.get(scheme.lower(), scheme) + colon + rest, headers=headers, timeout=limit, answer_most=size_most + 1
-        )
+        async with asyncio.timeout(limit.total_seconds()):  # redirects included
+            answer = await outside.request(
+                "GET", SCHEMES.get(scheme.lower(), scheme) + colon + rest, headers=headers, timeout=limit, answer_most=size_most + 1
+            )
+    except TimeoutError:
+        return Fetched(error=f"no answer within {limit.total_seconds():g} s")
     except (Forbidden, Unreachable) as error:
         return Fetched(error=_ADDRESS.sub("the address", str(error)))
     if answer.status == 304 and (wanted.etag or wanted.last_modified):
