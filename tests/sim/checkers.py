@@ -24,11 +24,11 @@ from tocsin.core.message import LAST_RESORT, PAGE
 from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.service import schedules
 from tocsin.service.notify import CLAIM_FOR
-from tocsin.store import events, incidents, leases, timers
+from tocsin.store import events, incidents, leases, pauses, timers
 from tocsin.store import schedules as schedule_rows
 from tocsin.store.db import Tx
 from tocsin.store.events import Entry
-from tocsin.store.tables import engine, people
+from tocsin.store.tables import engine, people, service_rules
 from tocsin.store.tables import incidents as incident_tables
 
 CLOCKS_APART = timedelta(seconds=51)
@@ -339,7 +339,7 @@ def _tried(rows: Sequence[Any], known: Known, first_seen: dict[str, int]) -> boo
 def at_the_end(world: World, watch: Watch) -> None:
     """The world is at rest, the faults are over: everything accepted has had its effect, everything owed is settled."""
     with world.quiet.read() as tx:
-        for check in (_every_event_once, _every_page_settled, _followers_saw_all, _timers_are_ahead, _rings_turned, _past_stands):
+        for check in (_every_event_once, _every_pause_ended, _every_page_settled, _followers_saw_all, _timers_are_ahead, _rings_turned, _past_stands):
             for complaint in check(world, watch, tx):
                 raise Broken(complaint)
 
@@ -357,12 +357,28 @@ def _every_event_once(world: World, watch: Watch, tx: Tx) -> Iterator[str]:
             begun[row.alert_id].append(row.outcome)
     for alert in tx.rows(sa.select(incident_tables.alert)):
         outcomes = Counter(begun[alert.id])
-        makers = outcomes["alert"] + outcomes["grouped"] + outcomes["closed_early"]
+        makers = outcomes["alert"] + outcomes["grouped"] + outcomes["closed_early"] + outcomes["paused"]
         if makers != 1 or alert.trigger_count != 1 + outcomes["repeated"]:
             yield f"1: alert of {alert.dedup_key} counts {alert.trigger_count} triggers, its events are {dict(outcomes)}"
     known = {row.id for row in tx.rows(sa.select(incident_tables.alert.c.id))}
     for alert_id in begun.keys() - known:
         yield f"1: an event made alert {alert_id}, which is nowhere"
+
+
+def _every_pause_ended(world: World, watch: Watch, tx: Tx) -> Iterator[str]:
+    """What was held back was paged, or was over, or its service could open nothing (1)."""
+    alert, paused = incident_tables.alert.c, service_rules.paused_alert
+    alerts = {row.id: row for row in tx.rows(sa.select(alert.id, alert.incident_id, alert.status))}
+    for row in tx.rows(sa.select(paused)):
+        one = alerts[row.alert_id]
+        is_right = {
+            pauses.TRIGGERED: one.incident_id is not None,
+            pauses.RESOLVED: one.incident_id is None and one.status == "resolved",
+            pauses.DROPPED: one.incident_id is None and one.status == "resolved",
+            None: one.incident_id is None and one.status == "triggered" and row.until_at > world.now,
+        }[row.ending]
+        if not is_right:
+            yield f"1: the pause of {row.alert_id} ended {row.ending}, its alert is {one}"
 
 
 def _every_page_settled(world: World, watch: Watch, tx: Tx) -> Iterator[str]:
@@ -398,6 +414,11 @@ def _followers_saw_all(world: World, watch: Watch, tx: Tx) -> Iterator[str]:
 
 def _timers_are_ahead(world: World, watch: Watch, tx: Tx) -> Iterator[str]:
     every = {(row.subject_id, row.kind): row.due_at for row in tx.rows(sa.select(engine.timer))}
+    paused = service_rules.paused_alert
+    held = {row.alert_id: row.until_at for row in tx.rows(sa.select(paused).where(paused.c.ended_at.is_(None)))}
+    ending = {subject_id: every.pop((subject_id, kind)) for subject_id, kind in [*every] if kind == pauses.TIMER}
+    if ending != held:
+        yield f"2: pauses that last are {held}, their timers {ending}"
     wanted = {
         (incident_id, timer.value): at
         for incident_id, known in watch.known.items()

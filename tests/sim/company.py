@@ -22,7 +22,7 @@ from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import Restriction
 from tocsin.inbound.roll import reader_named
 from tocsin.inbound.spec import Payload
-from tocsin.service import people, policies, schedules, services, webhooks
+from tocsin.service import alarms, groupings, maintenance, people, policies, schedules, services, webhooks
 from tocsin.service.audit import Deed
 from tocsin.service.incidents import Desk
 from tocsin.service.schedules import AskedLayer, AskedOverride
@@ -30,6 +30,7 @@ from tocsin.store import alerts, incidents
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents as incident_tables
 from tocsin.store.tables import people as people_tables
+from tocsin.store.tables import service_rules as rule_tables
 
 EDGES: Final = (
     (datetime(2026, 10, 25, 1, 0, tzinfo=UTC), "Europe/Paris"),  # an hour comes twice
@@ -58,6 +59,7 @@ class Company:
     routing_keys: list[str] = field(default_factory=list)
     waiting: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
     disabled_once: set[str] = field(default_factory=set)
+    hush: Random | None = None  # the chance of quiet worlds: with pauses, windows and services that are grouped together
 
     def deed(self, now: datetime, chance: Random) -> Deed:
         return Deed(HOUSE, now, chance)
@@ -176,7 +178,10 @@ class Company:
              {"type": "content_based", "config": {"fields": ["source"], "aggregate": "all", "time_window": 600}}]
         )  # fmt: skip
         urgency = self.chance.choice(["high", "high", "high", "low", "severity_based"])
-        return {
+        hushed: dict[str, Any] = {}
+        if self.hush is not None:
+            hushed["auto_pause"] = {"enabled": self.hush.random() < 0.5, "timeout": self.hush.choice([120, 600])}
+        return hushed | {
             "acknowledgement_timeout": self.chance.choice([None, 300, 1800, 7200]),
             "auto_resolve_timeout": self.chance.choice([None, None, 3600, 14_400]),
             "incident_urgency_rule": {"type": "constant", "urgency": urgency},
@@ -213,7 +218,9 @@ class Company:
 
     def meddle(self) -> None:
         """Somebody asks or changes something."""
-        if self.chance.random() < 0.75:
+        if self.hush is not None and self.hush.random() < 0.2:
+            self.hush_something(self.hush)
+        elif self.chance.random() < 0.75:
             self.ask_something()
         else:
             self.change_something()
@@ -305,6 +312,42 @@ class Company:
 
         self.world.configure(what, do)
 
+    def hush_something(self, chance: Random) -> None:
+        """Quiet is planned or ended, a pause is ended by hand, or services are grouped together."""
+        service_ids = chance.sample(self.service_ids, chance.randint(1, len(self.service_ids)))
+        begins, lasts = timedelta(minutes=chance.choice([0, 0, 20])), timedelta(minutes=chance.choice([1, 10, 90]))
+        which = chance.choice(["plan", "plan", "end", "page", "resolve", "group"])
+        agent, pick = self.agent(), chance.random()
+
+        def do(tx: Tx, node: Node) -> None:
+            now = self.world.of(node)
+            deed = self.deed(now, self.chance)
+            if which == "plan":
+                maintenance.plan(tx, deed, start=now + begins, end=now + begins + lasts, service_ids=service_ids)
+            elif which == "end":
+                window = rule_tables.maintenance_window
+                found = tx.rows(sa.select(window.c.id).where(window.c.end_at > now).order_by(window.c.id))
+                if found:
+                    maintenance.remove(tx, deed, found[int(pick * len(found))].id)
+            elif which == "group":
+                setting = rule_tables.grouping_setting
+                for row in tx.rows(sa.select(setting.c.id)):
+                    groupings.remove(tx, deed, row.id)
+                config = {"aggregate": "all", "fields": ["source"], "time_window": 600}
+                groupings.create(tx, deed, kind="content_based", config=config, service_ids=service_ids)
+            else:
+                paused = rule_tables.paused_alert
+                held = tx.rows(sa.select(paused.c.alert_id).where(paused.c.ended_at.is_(None)).order_by(paused.c.alert_id))
+                if held:
+                    with Desk(tx, now=now, chance=self.chance) as desk:
+                        alert_id = held[int(pick * len(held))].alert_id
+                        if which == "page":
+                            alarms.release_by_hand(desk, alert_id, agent)
+                        else:
+                            alarms.resolve_by_hand(desk, alert_id)
+
+        self.world.configure(f"quiet: {which}", do)
+
     def _drop_way(self, tx: Tx, deed: Deed, user_id: str) -> None:
         table = people_tables.contact_method
         found = tx.rows(sa.select(table).where(table.c.user_id == user_id).order_by(table.c.id))
@@ -339,10 +382,10 @@ def made(chance: Random, routing_key: str, action: str, key: str, at: datetime) 
     return Sent(routing_key, action, key, (one.routing_key, reader.name, one.action, one.dedup_key, one.summary, one.raw))
 
 
-def founded(world: World, dice: Dice, start: datetime, zone: str) -> Company:
-    """A company for this world, built."""
+def founded(world: World, dice: Dice, start: datetime, zone: str, hush: Random | None = None) -> Company:
+    """A company for this world, built. `hush`: the chance of a quiet one."""
     world.now = start - timedelta(hours=dice.chance.uniform(1, 9))
-    company = Company(world, dice.chance, zone)
+    company = Company(world, dice.chance, zone, hush=hush)
     company.build()
     return company
 

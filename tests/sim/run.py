@@ -23,6 +23,8 @@ from tocsin.store.db import Database
 from tocsin.store.tables.roll import METADATA
 
 HOURS = 6.0
+QUIET_FROM = 1000
+"""From this seed on worlds have maintenance windows, alerts that are held back, and services that are grouped together."""
 AFTERWARDS = timedelta(hours=7)
 """How long a world has to settle when its faults are over: longer than any acknowledgement, snooze and ladder in it."""
 
@@ -48,7 +50,8 @@ def simulate(url: str, seed: int, hours: float = HOURS) -> tuple[World, Dice]:
     world = World(dice, start, nodes, quiet)
     watch = Watch()
     try:
-        _live(world, dice, watch, zone, start, hours)
+        hush = Random(f"hush {seed}") if seed >= QUIET_FROM else None
+        _live(world, dice, watch, zone, start, hours, hush)
     except Exception as error:  # whatever goes wrong in a world is a finding
         said = f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
         words = f"{world.story.last()}\n\nBROKEN in seed {seed}: {said}\nsee it again: make sim SEED={seed} HOURS={hours:g}"
@@ -59,8 +62,10 @@ def simulate(url: str, seed: int, hours: float = HOURS) -> tuple[World, Dice]:
     return world, dice
 
 
-def _live(world: World, dice: Dice, watch: Watch, zone: str, start: object, hours: float) -> None:
-    company = founded(world, dice, next(edge for edge, _ in EDGES if edge == start), zone)
+def _live(
+    world: World, dice: Dice, watch: Watch, zone: str, start: object, hours: float, hush: Random | None
+) -> None:
+    company = founded(world, dice, next(edge for edge, _ in EDGES if edge == start), zone, hush)
     world.after_step = watch
     until = world.now + timedelta(hours=hours)
     company.traffic(until, dice.chance.choice([2, 6, 20]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sim.run import databases, simulate
+from tests.sim.run import QUIET_FROM, databases, simulate
 
 SEEDS = range(1, 15)
 HOURS = 4.0
@@ -17,9 +17,17 @@ def test_the_promises_hold_in_a_world_under_trouble(seed: int):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [20, 21])
+@pytest.mark.parametrize("seed", [20, 21, QUIET_FROM + 4])
 def test_the_promises_hold_on_postgresql(seed: int, blank_postgres_url: str):
     world, _ = simulate(blank_postgres_url, seed, HOURS)
+    assert world.figures.accepted
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(QUIET_FROM, QUIET_FROM + 4))
+def test_the_promises_hold_where_alerts_are_held_back_and_services_are_quiet(seed: int):
+    with databases("sqlite") as urls:
+        world, _ = simulate(next(urls), seed, HOURS)
     assert world.figures.accepted
 
 
