@@ -16,7 +16,7 @@ from tests.core import brute_force
 from tests.core.test_rotation import ZONES_AND_CHANGES, at
 from tocsin.base.times import Span, from_wall
 from tocsin.core.calendar_rule import MOST_EXCEPTIONS, Rule, around, occurrences_in
-from tocsin.core.rotation import DAY, WEEK, RecurringShift, Restriction, Turns, pieces_in, stretch_at
+from tocsin.core.rotation import DAY, WEEK, RecurringShift, Restriction, Turns, pieces_in, stretch_at, turn_at
 from tocsin.core.schedule import (
     Model,
     Override,
@@ -279,9 +279,13 @@ def test_taken_out_and_added_at_once_does_not_take_place() -> None:
 
 
 def test_a_shift_that_the_clocks_leave_no_length_does_not_cut_the_one_that_runs() -> None:
-    # 02:30 is moved to 03:30, when the shift of 03:00 has already begun: that one goes on to its own end.
-    rule = rule_of("FREQ=DAILY;BYHOUR=2,3;BYMINUTE=30", "2026-03-20T00:00Z", 1800, "Europe/Paris")
-    assert [around(rule, at(f"2026-03-29T01:{minute}Z")).number is not None for minute in (15, 35, 59)] == [False, True, True]
+    # Shifts of 40 minutes at 02:30 and at 03:00. 02:30 is moved to 03:30 and would end at 03:10: it does not exist, and the
+    # one of 03:00 goes on to its own end.
+    rule = rule_of("FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,30;BYSETPOS=2,3", "2026-03-20T00:00Z", 2400, "Europe/Paris")
+    assert around(rule, at("2026-03-28T01:59Z")) == around(rule, at("2026-03-28T01:45Z"))  # the day before, cut at 03:00
+    found = around(rule, at("2026-03-29T01:35Z"))
+    assert (found.start, found.end) == (at("2026-03-29T01:00Z"), at("2026-03-29T01:40Z"))
+    assert [one.number for one in occurrences_in(rule, Span(at("2026-03-29"), at("2026-03-30")))] == [found.number]
     gone = rule_of("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "2026-03-29T00:30Z", 2400, "Europe/Paris")
     gone = replace(gone, first=at("2025-01-01T01:30Z"))
     assert list(occurrences_in(gone, Span(at("2025-01-01"), at("2035-01-01")))) == []
@@ -422,6 +426,36 @@ def test_the_people_of_a_rule_come_in_their_order_one_at_a_time_and_fairly(
     assert {start: number for start, number in changed.items() if start not in rule.added_at or start in left} == left
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(ZONES_AND_CHANGES),
+    st.one_of(
+        st.tuples(st.sampled_from([HOUR, 5 * HOUR, 12 * HOUR, DAY, 3 * DAY, WEEK]), st.just("seconds")),
+        st.tuples(st.integers(1, 4), st.just("months")),
+    ),
+    st.integers(-5000, 5000), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2000),
+)  # fmt: skip
+def test_turns_come_in_their_order_without_a_gap_one_at_a_time_and_fairly_from_any_instant(
+    place: tuple[str, str], length: tuple[int, str], quarters: int, size: int, in_a_row: int, into: int
+) -> None:
+    zone, change = ZoneInfo(place[0]), at(place[1])
+    turns = Turns(change + timedelta(minutes=15 * quarters), *length)  # type: ignore[arg-type]
+    slots = tuple((name,) for name in PEOPLE[:size])
+    one = RecurringShift("T", "", turns, change - timedelta(days=9000), None, slots, turns_per_slot=in_a_row)
+    span = Span(change - timedelta(days=30), change + timedelta(days=30))
+    pieces = list(pieces_in(one, span, zone))
+    assert (pieces[0].start, pieces[-1].end) == (span.start, span.end)
+    assert all(before.end == after.start for before, after in pairwise(pieces))
+    numbers = [turn_at(turns, piece.start, zone).number for piece in pieces]
+    assert [piece.people[0] for piece in pieces] == [PEOPLE[number // in_a_row % size] for number in numbers]
+    assert all(after - before in {1, 2} for before, after in pairwise(numbers))  # 2: the day that Apia left out
+    held = [sum(number // in_a_row % size == who for number in numbers) for who in range(size)]
+    assert max(held) - min(held) <= in_a_row + (place[0] == "Pacific/Apia")
+    middle = span.start + timedelta(minutes=20 * into)
+    from_there = list(pieces_in(one, Span(middle, span.end), zone))
+    assert [(piece.end, piece.people) for piece in from_there] == [(piece.end, piece.people) for piece in pieces if piece.end > middle]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.sampled_from(ZONES_AND_CHANGES), st.integers(1, 3000), st.integers(1, 3000))
 def test_the_same_is_said_in_the_middle_of_a_window_as_from_the_beginning(
@@ -479,7 +513,7 @@ def assert_all_agree(one: Schedule, overrides: Sequence[Override], span: Span, i
             assert period.start <= instant < period.end
             for edge in (period.start, period.end - timedelta(minutes=1)):
                 assert period.user_id in brute_force.people_at(one, overrides, edge), (instant, period)
-    assert coverage(entries, span) <= 100
+    assert (coverage(entries, span) == 100) == all(stretch.holders for stretch in stretches)  # no gap where none is told
 
 
 @settings(max_examples=25, deadline=None)
