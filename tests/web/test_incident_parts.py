@@ -1,5 +1,7 @@
 """What an incident's page lets people do about help, updates and fields: by clicking, and against strangers' input."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, expect
@@ -8,6 +10,7 @@ from tests.people import ADA, BO, CY
 from tests.web.conftest import opened, sign_in
 from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
+from tocsin.core.events import Agent
 from tocsin.core.permission import HOUSE
 from tocsin.core.responders import State
 from tocsin.service import incident_types
@@ -42,6 +45,26 @@ def test_help_is_asked_for_and_the_one_who_is_asked_joins(browser: Browser, stag
         one = incidents.load(tx, [incident_id])[incident_id]
     assert [(each.user_id, each.state) for each in one.responders] == [(BO.id, State.JOINED)]
     assert cy.troubles == bo.troubles == []
+
+
+def test_the_link_of_a_mail_joins_without_signing_in(browser: Browser, stage: Stage, incident_id: str):
+    now = system_clock()
+    agent = Agent("user_reference", CY.id, CY.name)
+    with stage.db.write() as tx, Desk(tx, now=now, chance=stage.chance) as desk:
+        desk.ask_for_help(incident_id, agent, "website", requester_id=CY.id, message="Come", user_ids=[BO.id])
+    claims: dict[str, object] = {"incident": incident_id, "user": BO.id, "do": "join"}
+    link = stage.seals.sign(claims, purpose="mail-action", expires_at=now + timedelta(hours=1))
+    window = opened(browser, stage)
+    window.page.goto(f"/act/{link}")
+    with stage.db.read() as tx:
+        assert incidents.load(tx, [incident_id])[incident_id].responders[0].state is State.PENDING
+    window.page.get_by_role("button", name="Join").click()
+    expect(window.page.get_by_text("Bo joined")).to_be_visible()
+    window.page.goto(f"/act/{link}")
+    expect(window.page.get_by_text("you have answered")).to_be_visible()
+    with stage.db.read() as tx:
+        assert incidents.load(tx, [incident_id])[incident_id].responders[0].state is State.JOINED
+    assert window.troubles == []
 
 
 def test_an_update_reaches_who_asked_to_hear_of_it(browser: Browser, stage: Stage, incident_id: str):
