@@ -18,6 +18,7 @@ from tocsin.core.permission import HOUSE
 from tocsin.service import followed_calendars, public_holidays
 from tocsin.service.audit import Deed
 from tocsin.service.followed_calendars import Outcome
+from tocsin.store.tables.calendars import followed_calendar
 from tocsin.store.tables.schedules import schedule
 
 CALENDAR = """BEGIN:VCALENDAR
@@ -50,7 +51,7 @@ def rotas(stage: Stage) -> tuple[str, str]:
         public_holidays.choose(tx, deed, {"id": primary, "type": "schedule_reference", "summary": "Payments primary"}, "FR", None)
         followed_calendars.follow_file(tx, deed, office, CALENDAR)
         followed_calendars.follow_address(tx, deed, stage.seals, office, "https://calendar.example.org/hush.ics")
-        revision = tx.scalar(sa.select(followed_calendars.store.followed_calendar.c.revision))
+        revision = tx.scalar(sa.select(followed_calendar.c.revision))
         error = Outcome(None, error="the address answers HTTP 503 instead of a calendar")
         followed_calendars.take_in(tx, deed, office, revision, error, every=timedelta(minutes=15))
     return primary, office

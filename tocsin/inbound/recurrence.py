@@ -91,7 +91,7 @@ def _near(rule: Parsed, first: datetime, low: datetime) -> datetime:
 
 def _all(rule: Parsed, first: datetime, begin: datetime, high: datetime, clock: list[tuple[int, int, int]]) -> Iterator[datetime]:
     """Period by period, what the rule chooses in it; `begin` is in the first period."""
-    period = _period(rule, begin)
+    period: datetime | None = _period(rule, begin)
     while period is not None and period <= high:
         if rule.frequency == HOURLY:
             found = _in_hour(rule, first, period)
