@@ -185,3 +185,36 @@ def test_somebody_on_a_teams_policy_stays_in_the_team(api: Api) -> None:
     assert (reply.status, reply.body["error"]["code"], reply.body["error"]["errors"]) == (400, 2001, [sentence])
     assert api.ask("DELETE", f"/teams/{team['id']}/escalation_policies/{policy_id}").status == 204
     assert api.ask("DELETE", f"/teams/{team['id']}/users/{ADA.id}").status == 204
+
+
+def test_a_policy_that_is_not_the_teams_leaves_it_all_the_same(api: Api) -> None:
+    team = api.ask("POST", "/teams", {"team": {"name": "Money"}}).body["team"]
+    policy_id = policy(api)
+    assert api.ask("DELETE", f"/teams/{team['id']}/escalation_policies/{policy_id}").status == 204
+    assert api.ask("GET", f"/escalation_policies/{policy_id}").body["escalation_policy"]["teams"] == []
+
+
+def test_all_of_a_ring_are_on_call(api: Api) -> None:
+    ring = level(*({"id": one.id, "type": "user_reference"} for one in (ADA, BO, CY)), escalation_rule_assignment_strategy={"type": "round_robin"})
+    policy(api, escalation_rules=[ring])
+    held = api.ask("GET", "/oncalls").body["oncalls"]
+    assert [(one["user"]["summary"], one["escalation_level"], one["start"], one["end"]) for one in held] == [(name, 1, None, None) for name in ("Ada", "Bo", "Cy")]
+
+
+def test_the_most_that_is_allowed_is_taken(api: Api) -> None:
+    people = [{"id": one.id, "type": "user_reference"} for one in (ADA, BO, CY)]
+    policy_id = policy(api, "L" * 255, description="D" * 1024, num_loops=9, escalation_rules=[level(*people, minutes=1440)] * 20)
+    shown = api.ask("GET", f"/escalation_policies/{policy_id}").body["escalation_policy"]
+    assert (len(shown["escalation_rules"]), shown["num_loops"], len({rule["id"] for rule in shown["escalation_rules"]})) == (20, 9, 20)
+    for fields, words in (({"name": "L" * 256}, "Name must have between 1 and 255 characters"), ({"description": "D" * 1025}, "Description may have at most 1024 characters")):
+        reply = api.ask("PUT", f"/escalation_policies/{policy_id}", {"escalation_policy": fields})
+        assert (reply.status, reply.body["error"]["errors"]) == (400, [words])
+
+
+def test_a_policys_changes_are_audited_under_pagerdutys_names(api: Api) -> None:
+    policy_id = policy(api)
+    api.later(minutes=1)
+    put(api, policy_id, num_loops=3, escalation_rules=[level(USER, minutes=7)])
+    newest, first = api.ask("GET", f"/escalation_policies/{policy_id}/audit/records").body["records"]
+    assert (newest["action"], first["action"]) == ("update", "create")
+    assert {field["name"] for field in newest["details"]["fields"]} == {"num_loops", "escalation_rules"}

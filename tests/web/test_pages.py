@@ -312,7 +312,8 @@ def test_the_journal_is_searched_from_the_address_and_says_why(stage: Stage):
 def test_a_browser_that_follows_the_apis_address_of_a_thing_lands_on_its_page(stage: Stage):
     answer = httpx.get(f"{stage.url}/incidents/QABC")
     assert answer.headers["location"] == "/app/incidents/QABC"
-    assert httpx.get(f"{stage.url}/schedules/PABC").headers["location"] == "/app/on-call"
+    assert httpx.get(f"{stage.url}/schedules/PABC").headers["location"] == "/app/schedules/PABC"
+    assert httpx.get(f"{stage.url}/escalation_policies/PABC").headers["location"] == "/app/policies/PABC"
 
 
 def test_without_a_connection_the_last_state_is_shown_and_marked(browser: Browser, stage: Stage):

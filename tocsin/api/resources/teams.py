@@ -121,10 +121,7 @@ def take_policy(call: Call, _body: None) -> None:
 
 
 def drop_policy(call: Call) -> None:
-    """Take an escalation policy from a team."""
-    policy = access.find(call.tx, call.actor, "escalation_policy", escalation_policy, call.params["escalation_policy_id"])
-    if policy.team_id != call.id:
-        raise access.missing("escalation_policy")
+    """Take an escalation policy from a team; one that is not the team's stays as it is (BEHAVIOUR 4)."""
     _move_policy(call, None)
 
 
@@ -132,7 +129,8 @@ def _move_policy(call: Call, team_id: str | None) -> None:
     access.find(call.tx, call.actor, "team", team, call.id, permission.UPDATE)
     policy_id = call.params["escalation_policy_id"]
     policy = access.find(call.tx, call.actor, "escalation_policy", escalation_policy, policy_id, permission.UPDATE)
-    people.give_policy(call.tx, call.deed, policy, team_id)
+    if team_id is not None or policy.team_id == call.id:
+        people.give_policy(call.tx, call.deed, policy, team_id)
 
 
 def join(call: Call, body: MemberWrite) -> None:
