@@ -144,6 +144,20 @@ def test_the_link_declines_too_and_a_forged_one_does_nothing(browser: Browser, s
     assert on_call(stage, swap) == [BO.id]
 
 
+def test_one_says_on_the_page_how_long_before_a_hand_off_one_is_told(browser: Browser, stage: Stage):
+    window = opened(browser, stage, size=PHONE)
+    page = window.page
+    sign_in(page)
+    page.goto("/app/shifts")
+    page.get_by_label("When").select_option(label="1 h before")
+    page.get_by_label("Of", exact=True).select_option(label="going on call")
+    page.get_by_role("button", name="Add rule").click()
+    expect(page.get_by_text("1 h before, of going on call")).to_be_visible()
+    page.get_by_role("button", name="Remove this rule: 1 h before").click()
+    expect(page.get_by_text("Nobody tells you before you go on or come off call.")).to_be_visible()
+    assert window.troubles == []
+
+
 @dataclass(frozen=True)
 class Viewer:
     """As much of a visit as the parts need."""

@@ -32,6 +32,12 @@ def usable_rules(tx: Tx) -> list[Rule]:
     ]  # fmt: skip
 
 
+def rules_of(tx: Tx, user_id: str) -> Sequence[sa.Row[Any]]:
+    """One person's rules, the longest before a hand-off first."""
+    of = handoff_rule.c
+    return tx.rows(sa.select(handoff_rule).where(of.user_id == user_id).order_by(of.notify_advance_in_minutes.desc(), of.id))
+
+
 def naming(tx: Tx, user_ids: Collection[str], since: datetime) -> set[str]:
     """The schedules that name one of these people, or in an override that ends after `since`."""
     wanted = sorted(user_ids)

@@ -12,18 +12,22 @@ from starlette.responses import Response
 from tocsin.base import times
 from tocsin.base.errors import Refusal, invalid
 from tocsin.base.times import Span
-from tocsin.core.permission import Actor
+from tocsin.core import handoff
+from tocsin.core.permission import CREATE, DELETE, Actor, Thing
 from tocsin.core.schedule import Entry as Period
 from tocsin.core.swap import NOTE_MOST, Status, Swap, double_booked
 from tocsin.core.swap import Elsewhere as Duty
-from tocsin.service import browsing, calendars, people, roster, swaps
+from tocsin.service import access, browsing, calendars, handoffs, people, roster, swaps
 from tocsin.service.audit import Deed
 from tocsin.service.swaps import Shift
 from tocsin.store import account
+from tocsin.store import handoffs as store_handoffs
 from tocsin.store import people as store_people
 from tocsin.store import swaps as store
 from tocsin.store.db import Tx
+from tocsin.store.tables.handoffs import handoff_rule
 from tocsin.store.tables.schedules import schedule
+from tocsin.web import wording
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
 HERE = f"{PREFIX}/shifts"
@@ -35,6 +39,9 @@ ENDED_SHOWN = timedelta(days=14)
 """How long one's own requests are shown after they ended."""
 EXCHANGE_AHEAD = timedelta(weeks=5)
 """How far ahead colleagues' shifts are offered in exchange."""
+ADVANCES = (0, 15, 30, 60, 120, 240, 720, 1440, 2880, 10_080)
+"""Minutes before a hand-off that are offered; the API takes any whole number."""
+HANDOFFS = {handoff.BOTH: "going on and coming off call", handoff.ONCALL: "going on call", handoff.OFFCALL: "coming off call"}
 WALL = "%Y-%m-%dT%H:%M"
 PURPOSE = "swap-answer"
 
@@ -70,11 +77,22 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "user_name": browsing.user_names(tx),
         "address": address,
         "webcal": "webcal://" + address.partition("://")[2],
+        "methods": {row.id: row for row in store_people.contact_methods(tx, [me])[me]},
+        "handoff_rules": store_handoffs.rules_of(tx, me),
+        "advances": [(minutes, before(minutes)) for minutes in ADVANCES],
+        "before": before,
+        "handoffs": HANDOFFS,
+        "wording": wording,
         "note_most": NOTE_MOST,
         "iso": times.iso,
         "day": lambda instant: _words(instant, visit.zone),
         "problem": "",
     }
+
+
+def before(minutes: int) -> str:
+    """How long before a hand-off, in words."""
+    return f"{times.human_duration(timedelta(minutes=minutes))} before" if minutes else "at the hand-off"
 
 
 def _open_on(shift: Shift, asked: Any) -> bool:
@@ -134,7 +152,8 @@ def _words(instant: datetime, zone: ZoneInfo) -> str:
 def mark(visit: Visit, tx: Tx) -> object:
     """Shifts go by without an event: the page is looked at anew every minute, and when rotas or requests change."""
     minute = visit.now.replace(second=0, microsecond=0)
-    return minute, roster.change_mark(tx), store.change_mark(tx)
+    rules = [row.id for row in store_handoffs.rules_of(tx, visit.who.id)]
+    return minute, roster.change_mark(tx), store.change_mark(tx), rules
 
 
 # --- What can be done ------------------------------------------------------------------------------------------------
@@ -202,7 +221,29 @@ def withdraw(visit: Visit, tx: Tx) -> str:
     return "Withdrawn; those who were asked are told"
 
 
-DEEDS: Mapping[str, Callable[[Visit, Tx], str]] = {"ask": ask, "accept": accept, "decline": decline, "withdraw": withdraw}
+def add_handoff(visit: Visit, tx: Tx) -> str:
+    """Tell of hand-offs: when, of which, and where."""
+    entry = visit.entry
+    kind = entry.choice("handoff", "of what to tell", HANDOFFS)
+    minutes = entry.number("advance", "the minutes", least=0, most=handoff.ADVANCE_MOST)
+    if not entry.is_good:
+        return ""
+    access.allow(visit.who, CREATE, Thing("oncall_handoff_notification_rule", owner_id=visit.who.id))
+    handoffs.add_rule(
+        tx, visit.deed, visit.who.id, contact_method_id=entry.typed("method"), notify_advance_in_minutes=minutes, handoff_type=kind
+    )
+    return "The rule holds from the next hand-off on"
+
+
+def remove_handoff(visit: Visit, tx: Tx) -> str:
+    row = access.find(tx, visit.who, "oncall_handoff_notification_rule", handoff_rule, visit.entry.typed("rule"), DELETE)
+    handoffs.remove_rule(tx, visit.deed, row)
+    return "The rule is gone"
+
+
+DEEDS: Mapping[str, Callable[[Visit, Tx], str]] = {
+    "add-handoff": add_handoff, "remove-handoff": remove_handoff, "ask": ask, "accept": accept, "decline": decline, "withdraw": withdraw,
+}  # fmt: skip
 
 
 def act(visit: Visit) -> Response:
