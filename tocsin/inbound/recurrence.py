@@ -13,9 +13,7 @@ from datetime import MAXYEAR, datetime, timedelta
 from itertools import product
 from typing import Final
 
-from dateutil.rrule import DAILY, HOURLY, MONTHLY, WEEKLY, YEARLY
-
-from tocsin.core.wall_rule import Parsed
+from tocsin.core.wall_rule import DAILY, HOURLY, MONTHLY, WEEKLY, YEARLY, Parsed
 
 STEPS_MOST: Final = 400_000
 """Days (for hourly rules, hours) looked at for one calendar, times the times of day that its rules name."""
