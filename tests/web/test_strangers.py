@@ -31,8 +31,9 @@ ROLES = {
 MAKERS = {
     "/schedules/new": {"admin", "user"}, "/schedules/{id}/edit": {"admin", "user"},
     "/schedules/{id}/override": {"admin", "user", "limited_user"},
+    "/schedules/{id}/calendar": {"admin", "user"}, "/schedules/{id}/load": {"admin", "user"},
 }  # fmt: skip
-"""Pages that are forms and nothing else, and who may fill them in."""
+"""Pages that not everybody who sees the thing may open (forms, and the load of those on a rota), and who may."""
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
 
@@ -294,7 +295,7 @@ def test_no_strange_word_in_a_pages_address_is_a_fault(stage: Stage, addresses: 
     for page in PAGES:
         if page.view is None:
             continue
-        names = ("page", "q", "status", "service", "team", "tab", "before", "outcome", "add", "next", "since", "until", "day", "weeks")
+        names = ("page", "q", "status", "service", "team", "tab", "before", "outcome", "add", "next", "since", "until", "day", "weeks", "days", "from", "zone", "at", "at_zone", "start", "end")
         assert visitor.get(addresses[page.path], params=dict.fromkeys(names, strange)).status_code < 500, page.path
         if "{" in page.path and "/" not in strange:
             assert visitor.get(addresses[page.path].rpartition("/")[0] + "/" + strange).status_code < 500, page.path
@@ -302,8 +303,8 @@ def test_no_strange_word_in_a_pages_address_is_a_fault(stage: Stage, addresses: 
 
 def test_no_strange_form_is_a_fault(stage: Stage, addresses: dict[str, str]) -> None:
     visitor = signed_in(stage, CY.email)
-    fields = ("name", "email", "role", "policy", "label", "days", "user", "level", "seconds", "urgency", "priority", "note", "kind", "address", "country_code", "delay", "method", "rule", "time_zone", "team", "way", "key", "sources", "picked", "password", "theme", "new", "again", "old", "color", "id", "last_resort", "bundle_seconds", "secret", "weeks")
-    verbs = ("", "x", "escalate", "reassign", "delegate", "snooze", "merge", "priority", "urgency", "add-method", "add-rule", "profile", "password", "test", "theme", "create", "join", "leave", "add", "remove", "save", "add-priority", "remove-priority", "role", "revoke")
+    fields = ("name", "email", "role", "policy", "label", "days", "user", "level", "seconds", "urgency", "priority", "note", "kind", "address", "country_code", "delay", "method", "rule", "time_zone", "team", "way", "key", "sources", "picked", "password", "theme", "new", "again", "old", "color", "id", "last_resort", "bundle_seconds", "secret", "weeks", "days", "from", "zone", "start", "end", "start_was", "instead", "override", "until", "layers", "l0_id", "l0_people", "l0_every", "l0_unit", "l0_time", "l0_start", "l0_end", "l0_hours", "l0_h0_days", "l0_h0_start", "l0_h0_later")
+    verbs = ("", "x", "escalate", "reassign", "delegate", "snooze", "merge", "priority", "urgency", "add-method", "add-rule", "profile", "password", "test", "theme", "create", "join", "leave", "add", "remove", "save", "add-priority", "remove-priority", "role", "revoke", "preview", "layer-up:0", "layer-end:0", "person-up:0:0", "hours-add:9", "shorten-override", "remove-override")
     csrf = token(visitor.get("/app/me").text)
     for path in [addresses[page.path] for page in PAGES if page.act is not None and not page.is_public]:
         for verb in verbs:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -11,7 +12,7 @@ from tocsin.base.times import Span, human_duration, parse_instant, zone_named
 from tocsin.core import handover, permission
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
 from tocsin.core.schedule import Model, is_layered
-from tocsin.service import access, browsing, followed_calendars, load, rota
+from tocsin.service import access, browsing, calendars, followed_calendars, load, rota
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
@@ -100,7 +101,8 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "may_override": may_override,
         "may_remove": permission.may(visit.who, DELETE, Thing("override", row.id, thing.teams)).allowed,
         "lasting": human_duration,
-        "links": _links(visit, tx, row, looked.span),
+        "links": _links(visit, tx, row, looked.span, is_mine=any(one.user_id == visit.who.id for one in board.entries)),
+        "feed": visit.front.settings.base_url + calendars.path(visit.front.seals, "schedule", row.id, row.calendar_digest),
         "followed": followed_calendars.state(tx, row.id, visit.now),
         "problem": "",
         "wall": lambda instant: f"{instant.astimezone(looked.zone):%Y-%m-%dT%H:%M}",
@@ -111,12 +113,13 @@ LINKS = ((f"{PREFIX}/coverage", "Coverage of the next weeks"),)
 """Pages that belong to every schedule besides its own, as addresses with words: load, asking for cover, calendar feeds."""
 
 
-def _links(visit: Visit, tx: Tx, row: Any, span: Span) -> list[tuple[str, str]]:
+def _links(visit: Visit, tx: Tx, row: Any, span: Span, *, is_mine: bool) -> list[tuple[str, str]]:
     """The pages that belong to this schedule, for this viewer."""
-    mine = [(f"{PREFIX}/schedules/{row.id}/load", "Load and fairness")] if load.may_look(tx, visit.who, row, span) else []
+    mine = [(f"{PREFIX}/shifts?{urlencode({'ask': row.id})}", "Ask for cover")] if is_mine else []
+    mine += [(f"{PREFIX}/schedules/{row.id}/load", "Load and fairness")] if load.may_look(tx, visit.who, row, span) else []
     if not row.is_shift_based and permission.may(visit.who, UPDATE, access.thing_of("schedule", row)).allowed:
         mine.append((f"{PREFIX}/schedules/{row.id}/calendar", "Follow a calendar"))
-    return [*LINKS, *mine]
+    return [*LINKS, *mine, ("#feed", "Calendar feed")]
 
 
 def _around(tx: Tx, schedule_id: str, at: datetime) -> store.Loaded:

@@ -54,6 +54,8 @@
 
   const written = (form) => new URLSearchParams(new FormData(form)).toString();
 
+  const beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");  // what was opened stays open
+
   async function answerInPlace(form, name, value) {
     const mine = ++asked;
     const typed = written(form);
@@ -75,7 +77,7 @@
       return;
     }
     const focused = document.activeElement?.id;
-    window.Idiomorph.morph(main, fresh.innerHTML, { morphStyle: "innerHTML", ignoreActiveValue: true });
+    window.Idiomorph.morph(main, fresh.innerHTML, { morphStyle: "innerHTML", ignoreActiveValue: true, callbacks: { beforeAttributeUpdated } });
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     const preview = document.querySelector("[data-says]");
     if (aloud && preview) aloud.textContent = preview.dataset.says;
