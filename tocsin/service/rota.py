@@ -16,6 +16,7 @@ from tocsin.base.errors import invalid
 from tocsin.base.times import Span
 from tocsin.core import schedule as rules
 from tocsin.core import swap
+from tocsin.core.followed_calendar import is_of_calendar
 from tocsin.core.permission import Actor
 from tocsin.core.schedule import Entry, Holder, Model, Schedule
 from tocsin.service import access, schedules, shift_exceptions
@@ -101,7 +102,7 @@ def stand_ins(loaded: Loaded) -> tuple[StandIn, ...]:
     if loaded.schedule.versions:
         model = loaded.schedule.model
         found += [StandIn("replacement", one.id, one.start, one.end, one.by, one.member) for one in model.replacements]
-        found += [StandIn("extra", one.id, one.start, one.end, user_id) for one in model.extra_shifts for user_id in one.people or (None,)]
+        found += [StandIn("extra", one.id, one.start, one.end, user_id) for one in model.extra_shifts if not is_of_calendar(one) for user_id in one.people or (None,)]
     return tuple(sorted(found, key=lambda one: (one.start, one.end, one.id)))
 
 
