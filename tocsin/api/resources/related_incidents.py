@@ -49,6 +49,8 @@ def outlier(call: Call) -> Body:
     since = call.query.instant("since")
     if since is not None and since >= asked.created_at:
         raise invalid_arguments("since must be before the incident began")
+    if since is not None and asked.created_at - since > incidents.RANGE_MOST:
+        raise invalid_arguments(f"since may be at most {incidents.RANGE_MOST.days} days before the incident began")
     found = related.outlier(call.tx, call.actor, asked, since)
     whole = _whole(call, [asked.id])
     zone = shapes.zone_of(call)
