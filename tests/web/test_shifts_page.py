@@ -99,6 +99,8 @@ def test_on_a_phone_one_asks_for_cover_and_a_colleague_takes_it(browser: Browser
 def test_a_true_swap_is_offered_with_the_colleagues_shifts_and_a_wrong_form_loses_nothing(browser: Browser, stage: Stage):
     page = opened(browser, stage, size=PHONE).page
     sign_in(page)
+    page.goto(f"/app/shifts?ask={rota(stage)}")
+    expect(page.get_by_role("heading", name="Ask for cover: Payments primary")).to_be_visible()
     page.goto("/app/shifts")
     page.get_by_role("link", name="Ask for cover").nth(2).click()
     page.get_by_label("Your words").fill("Let us swap")

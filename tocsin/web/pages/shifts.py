@@ -113,9 +113,11 @@ def waiting(tx: Tx, swap: Swap, user_id: str, now: datetime) -> Waiting:
 
 
 def _asking(visit: Visit, tx: Tx, shifts: list[Shift]) -> Mapping[str, Any] | None:
-    """What the form offers for the shift that cover is asked for; None when the address names none of one's own."""
+    """What the form offers for the shift that cover is asked for, the next one of the schedule if the address does not say which;
+    None when there is none of one's own.
+    """
     wanted, start = visit.entry.typed("schedule", visit.asked("ask")), visit.entry.typed("shift", visit.asked("at"))
-    shift = next((one for one in shifts if one.schedule_id == wanted and times.iso(one.start) == start), None)
+    shift = next((one for one in shifts if one.schedule_id == wanted and start in {"", times.iso(one.start)}), None)
     if shift is None:
         return None
     me, zone = visit.who.id, visit.zone
