@@ -38,7 +38,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/service/test_shift_schedules.py", "tests/api/test_schedules_v3.py",
     ),
     "rules": (*_PYTEST, "tests/core/test_own_cases.py", "tests/core/test_calendar_rules.py"),
+    "proof": (*_PYTEST, "tests/core/test_coverage.py"),
     "processing": (*_PYTEST, *_ONE_DATABASE, "tests/service/test_processing.py"),
+    "quiet": (
+        *_PYTEST, *_ONE_DATABASE, *(f"tests/core/test_{name}.py" for name in ("maintenance", "grouping", "alert")),
+        "tests/service/test_quiet.py", "tests/service/test_hours.py",
+    ),
+    "quiet_same_time": (*_PYTEST, "tests/promises/test_quiet.py"),
     "inbox": (*_PYTEST, *_ONE_DATABASE, "tests/store/test_inbox.py"),
     "paging": (
         *_PYTEST, *_ONE_DATABASE, "tests/service/test_notify.py", "tests/engine/test_deliver.py", "tests/store/test_outbox.py",

@@ -79,6 +79,7 @@ def _insert(
 
 def change(tx: Tx, deed: Deed, setting_id: str, changes: Mapping[str, Any]) -> None:
     """Change `kind`, `config`, `name`, `description` or `service_ids`; what is not named stays."""
+    _lock(tx, setting_id)
     old = load(tx, setting_id)
     kind = str(changes.get("kind", old.kind))
     kept, errors = dict(old.config), list[str]()
@@ -103,6 +104,7 @@ def change(tx: Tx, deed: Deed, setting_id: str, changes: Mapping[str, Any]) -> N
 
 def remove(tx: Tx, deed: Deed, setting_id: str) -> None:
     """Delete a setting: its services group no more."""
+    _lock(tx, setting_id)
     old = load(tx, setting_id)
     before = _told(tx, old)
     groupings.remove(tx, setting_id)
@@ -115,6 +117,11 @@ def load(tx: Tx, setting_id: str) -> Setting:
     if found is None:
         raise not_found("Alert Grouping Setting")
     return found
+
+
+def _lock(tx: Tx, setting_id: str) -> None:
+    """Let nobody else change the setting until this transaction ends."""
+    tx.one(sa.select(grouping_setting.c.id).where(grouping_setting.c.id == setting_id).with_for_update())
 
 
 def reference(setting: Setting) -> dict[str, Any]:
@@ -169,6 +176,9 @@ def put_form(tx: Tx, deed: Deed, service_id: str, form: Mapping[str, Any] | None
     The caller tells the audit trail what the service's form said before and says now.
     """
     setting = groupings.of_services(tx, [service_id]).get(service_id)
+    if setting is not None:
+        _lock(tx, setting.id)
+        setting = groupings.of_services(tx, [service_id]).get(service_id)
     tx.execute(sa.update(service).where(service.c.id == service_id).values(alert_grouping_parameters=None))
     if setting is not None and len(setting.service_ids) > 1:
         row = tx.one(sa.select(service.c.name).where(service.c.id == service_id))

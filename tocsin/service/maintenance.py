@@ -128,8 +128,8 @@ def remove(tx: Tx, deed: Deed, window_id: str) -> str:
 
 
 def read(tx: Tx, window_id: str) -> Window:
-    """The window, locked if this transaction writes. Raises 404."""
-    row = tx.one(sa.select(maintenance_window).where(maintenance_window.c.id == window_id))
+    """The window, locked until this transaction ends. Raises 404."""
+    row = tx.one(sa.select(maintenance_window).where(maintenance_window.c.id == window_id).with_for_update())
     if row is None:
         raise not_found("Maintenance Window")
     return maintenance.read(row)
