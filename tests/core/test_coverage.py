@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.test_schedule import DAYTIME, START, layer, schedule
@@ -238,6 +238,8 @@ def test_outside_support_hours_incidents_are_of_low_urgency() -> None:
     st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "UTC"]),
     st.integers(0, 95), st.integers(0, 95), st.sets(st.integers(1, 7), min_size=1), st.sampled_from([(3, 28), (10, 24), (4, 3), (10, 3), (3, 7), (11, 1)]),
 )  # fmt: skip
+@example("Europe/Berlin", 10, 20, {1, 2, 3, 4, 5, 6, 7}, (3, 28))  # they begin at 02:30, which is left out that night
+@example("Europe/Berlin", 10, 20, {1, 2, 3, 4, 5, 6, 7}, (10, 24))  # they begin at 02:30, which comes twice that night
 def test_low_urgency_is_what_each_minute_by_itself_says_over_changed_clocks_too(
     zone: str, first: int, last: int, weekdays: set[int], day: tuple[int, int]
 ) -> None:

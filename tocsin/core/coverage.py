@@ -8,7 +8,8 @@ Laws:
 5. An incident of high urgency climbs the policy. One of low urgency stays with the first level that has somebody, and is
    told by the rules for low urgency, unless its service lets it escalate; when a service's incidents are of low urgency
    (`low_urgency`) the proof for that service is of those (`by_urgency`).
-6. An incident that says nothing of its severity counts as critical.
+6. An incident that says nothing of its severity counts as critical. That a service raises what waits when its support hours
+   begin is not counted on: somebody may then be reached sooner than is told.
 """
 
 from bisect import bisect_right

@@ -22,6 +22,7 @@ from tocsin.service.incidents import Desk
 from tocsin.store import people as rows
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents
+from tocsin.store.tables.calendars import followed_calendar
 
 KEEP, REASSIGN = "keep", "reassign"
 JOIN, MOVE = "join", "move"
@@ -29,6 +30,7 @@ INCIDENTS: Final = (KEEP, REASSIGN)
 """What becomes of the open incidents somebody holds: they stay theirs, or go to the successor."""
 TEAMS: Final = (KEEP, JOIN, MOVE)
 """What becomes of their teams: nothing, the successor joins them too, or joins them and they leave."""
+UNTIL_READ: Final = "has their turns until the calendar that it follows is read again: name them in that calendar too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def places(tx: Tx, user_id: str, wish: Wish, now: datetime) -> tuple[Place, ...]
     """Everything that `replace` would touch, in the order policies, schedules, overrides, incidents, teams."""
     naming = rows.naming_user(tx, user_id)
     found = [Place("escalation_policy", row.id, row.name, "is named in their place") for row in naming["escalation_policy"]]
-    found += [Place("schedule", row.id, row.name, "has their turns from now on") for row in naming["schedule"]]
+    following = {row.schedule_id for row in tx.rows(sa.select(followed_calendar.c.schedule_id))}
+    found += [Place("schedule", row.id, row.name, UNTIL_READ if row.id in following else "has their turns from now on") for row in naming["schedule"]]
     found += [
         Place("override", row.id, row.name, f"stands in from {times.iso(max(row.start_at, now))} to {times.iso(row.end_at)}")
         for row in succession.coming_overrides(tx, user_id, now)
