@@ -11,7 +11,7 @@ from tocsin.base.errors import Refusal
 from tocsin.base.times import Span
 from tocsin.core.permission import HOUSE, Actor
 from tocsin.core.shift_event import Strategy
-from tocsin.service import people, shift_exceptions, shift_rotations, swaps
+from tocsin.service import followed_calendars, people, schedules, shift_exceptions, shift_rotations, swaps
 from tocsin.service import shift_schedules as service
 from tocsin.service.audit import Deed
 from tocsin.service.shift_exceptions import AskedShift
@@ -78,3 +78,32 @@ def test_a_true_swap_of_two_turns(db: Database, staff: tuple[Persona, ...], deed
         swaps.accept(tx, as_(tx, BO, deed), swap.id)
         found = [on_call(tx, schedule_id, deed.now + timedelta(hours=hours)) for hours in (7, 12, 31, 36)]
     assert found == [{BO.id}, {ADA.id}, {ADA.id}, {BO.id}]
+
+
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//EN
+{}END:VCALENDAR
+"""
+
+
+def event(number: int, name: str, start: str, end: str) -> str:
+    lines = ("BEGIN:VEVENT", f"UID:{number}", "DTSTAMP:20261101T000000Z", f"DTSTART:{start}", f"DTEND:{end}", f"SUMMARY:{name}", "END:VEVENT")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_on_a_schedule_that_follows_a_calendar_an_override_covers_who_is_alone_on_call(db: Database, staff: tuple[Persona, ...], deed: Deed) -> None:
+    events = [
+        event(1, "ada@example.org", "20261123T100000Z", "20261123T200000Z"),
+        event(2, "bo@example.org", "20261123T180000Z", "20261124T080000Z"),
+    ]
+    with db.write() as tx:
+        schedule_id = schedules.create(tx, deed, name="Followed", time_zone="UTC", layers=[])
+        followed_calendars.follow_file(tx, deed, schedule_id, CALENDAR.format("".join(events)).replace("\n", "\r\n"))
+        swap = swaps.ask(tx, as_(tx, ADA, deed), schedule_id, span(deed, 2, 4))
+        assert swap.asked == (BO.id,)
+        with pytest.raises(Refusal) as caught:
+            swaps.ask(tx, as_(tx, ADA, deed), schedule_id, span(deed, 8, 10), user_id=CY.id)
+        assert caught.value.errors == [swaps.SHARED]
+        swaps.accept(tx, as_(tx, BO, deed), swap.id)
+        assert [on_call(tx, schedule_id, deed.now + hours * HOUR) for hours in (1.5, 3, 5)] == [{ADA.id}, {BO.id}, {ADA.id}]

@@ -312,8 +312,9 @@ def named_users(model: Model) -> frozenset[str]:
 
 
 def named_in_turn(model: Model) -> tuple[str, ...]:
-    """The users whose turn ever comes, each once, as they stand in the rotations from the first; stand-ins are not of them."""
-    return tuple(dict.fromkeys(user for rotation in model.rotations for shift in rotation.shifts for slot in shift.slots for user in slot))
+    """The users who ever have a shift, each once, as they stand in the rotations and then in extra shifts; stand-ins are not of them."""
+    turns = [user for rotation in model.rotations for shift in rotation.shifts for slot in shift.slots for user in slot]
+    return tuple(dict.fromkeys([*turns, *(user for extra in model.extra_shifts for user in extra.people)]))
 
 
 @dataclass(frozen=True, slots=True)

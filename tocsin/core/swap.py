@@ -96,6 +96,13 @@ class Rota:
             for one in self.stretches
         )
 
+    def is_shared(self, user_id: str, span: Span) -> bool:
+        """Whether anybody else is on call at any time of `span`."""
+        return any(
+            one.start < span.end and span.start < one.end and any(holder.user_id != user_id for holder in one.holders)
+            for one in self.stretches
+        )
+
 
 # ------------------------------------------------------------------------------------------------------------- asking
 

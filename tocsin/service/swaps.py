@@ -53,6 +53,8 @@ EXPIRY: Final = "swap_expiry"
 """The kind of the timer that ends a request."""
 OPEN_MOST: Final = 50
 """Open requests that one person may have."""
+SHARED: Final = "Somebody else is on call at the same time here, and an override of this schedule would take their place too"
+"""Only shift-based schedules can replace one of several people."""
 ROUNDS_MOST: Final = 20
 """Sources of one schedule in which one person may stand at one time."""
 
@@ -99,6 +101,8 @@ def ask(
     )  # fmt: skip
     if reasons := core.refused_asking(made, rota, deed.now):
         raise invalid(*reasons)
+    if not row.is_shift_based and (rota.is_shared(asker, span) or (back is not None and rota.is_shared(asked[0], back))):
+        raise invalid(SHARED)
     if store.count_open_by(tx, asker) >= OPEN_MOST:
         raise invalid(f"At most {OPEN_MOST} requests can be open at once: withdraw one first")
     for other in store.by_asker(tx, asker, since=deed.now):
@@ -180,9 +184,12 @@ def _person(deed: Deed) -> str:
 def _answer(tx: Tx, deed: Deed, swap_id: str, command: Command, action: str, kind: str) -> Swap:
     row, swap = _locked(tx, swap_id)
     access.allow(deed.actor, action, _thing(row, kind))
-    decision = core.decide(swap, command, _rota(_loaded(tx, row.id, swap.span, swap.back), swap.span, swap.back), deed.now)
+    rota = _rota(_loaded(tx, row.id, swap.span, swap.back), swap.span, swap.back)
+    decision = core.decide(swap, command, rota, deed.now)
     if isinstance(decision, Refused):
         raise invalid(decision.reason)
+    if not row.is_shift_based and any(rota.is_shared(one.from_id, one.span) for one in decision.hand_overs):
+        raise invalid(SHARED)
     _apply(tx, deed, row, swap, decision)
     return decision.swap
 
