@@ -11,6 +11,7 @@ from tests.api.test_services import audited, made, policy
 from tests.people import ADA
 from tests.sending import event, send
 from tocsin.base.times import iso
+from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.service import processing
 
 BUILD: dict[str, Any] = {
@@ -110,6 +111,17 @@ def test_the_list_is_narrowed_by_time_way_and_team_newest_first(api: Api) -> Non
     assert [one["id"] for one in listed(api, ("integration_ids[]", way))] == [new]
     page = api.ask("GET", "/change_events", query=[("limit", "1"), ("total", "true")]).body
     assert ([one["id"] for one in page["change_events"]], page["more"], page["total"]) == ([new], True, 2)
+
+
+def test_what_a_senders_clock_dates_later_is_listed_at_once_and_what_it_dates_earlier_is_kept(api: Api) -> None:
+    key = way_into(api, made(api)["id"])
+    ahead = sent(api, key, timestamp=iso(api.now + timedelta(minutes=2)))
+    old = sent(api, key, timestamp="2020-01-01T00:00:00Z")
+    assert [one["id"] for one in listed(api)] == [ahead, old]
+    assert housekeeping_pass(api.house.db, api.now + timedelta(days=89), node="one", keep=Keep()) is False
+    assert [one["id"] for one in listed(api)] == [ahead, old]
+    housekeeping_pass(api.house.db, api.now + timedelta(days=91), node="one", keep=Keep())
+    assert listed(api) == []
 
 
 def test_an_incident_is_told_with_what_was_changed_shortly_before_it_and_why(api: Api) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.people import CY
 from tests.web.conftest import opened, sign_in
 from tests.web.stage import Stage
+from tests.web.test_every_page import AXE, RULES
 from tocsin.base.clock import system_clock
 from tocsin.core.permission import HOUSE
 from tocsin.service import services
@@ -43,6 +44,8 @@ def test_quiet_is_begun_and_ended_by_clicking(browser: Browser, stage: Stage) ->
     expect(page.get_by_text("is quiet for 2 h")).to_be_visible()
     expect(page.get_by_text("Moving <b>disks</b>")).to_be_visible()
     expect(page.get_by_text("In maintenance")).to_be_visible()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RULES) == []
     trigger(stage, "quiet-1")
     assert outcome(stage, "quiet-1")[0] == "maintenance"
     page.goto("/app/services")
@@ -63,6 +66,8 @@ def test_what_is_held_back_is_seen_to_by_clicking(browser: Browser, stage: Stage
     sign_in(page, CY.email)
     page.goto(f"/app/services/{SERVICE}")
     expect(page.get_by_text(f"About held-{expected}")).to_be_visible()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RULES) == []
     page.get_by_role("button", name=button).click()
     expect(page.get_by_text(said)).to_be_visible()
     expect(page.get_by_role("heading", name="Held back")).not_to_be_visible()

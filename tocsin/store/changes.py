@@ -45,6 +45,6 @@ def newest_before(tx: Tx, service_ids: Sequence[str], since: datetime, until: da
 
 
 def forget(tx: Tx, before: datetime, limit: int) -> int:
-    """Remove change events of before an instant."""
-    old = sa.select(_change.id).where(_change.timestamp < before).order_by(_change.timestamp, _change.id).limit(limit)
+    """Remove change events of before an instant; one that came, or was put into other words, later is kept."""
+    old = sa.select(_change.id).where(_change.timestamp < before, _change.updated_at < before).order_by(_change.timestamp, _change.id).limit(limit)
     return tx.execute(sa.delete(change_event).where(_change.id.in_(old.scalar_subquery()))).rowcount

@@ -31,7 +31,7 @@ NAME = "change_event"
 PLURAL = "change_events"
 TAG = "Change Events"
 RANGE: Final = deeds.KEPT
-"""A list without `since` goes back as far as change events are kept."""
+"""How far `until` alone looks back; without either a list holds all that is kept."""
 
 _change = change_event.c
 
@@ -82,8 +82,10 @@ def _way(call: Call, row: sa.Row[Any], way: sa.Row[Any] | None) -> Body:
 
 def _listed(call: Call, conditions: list[sa.ColumnElement[bool]]) -> Body:
     span = filters.since_until(call.query, call.now, default=RANGE)
-    if span is not None:
-        conditions += [_change.timestamp >= span.start, _change.timestamp <= span.end]
+    if span is not None and call.query.one("since"):
+        conditions.append(_change.timestamp >= span.start)
+    if span is not None and call.query.one("until"):  # else also what a sender's clock, a little ahead, has dated later
+        conditions.append(_change.timestamp <= span.end)
     if ids := call.query.many("integration_ids[]"):
         conditions.append(_change.integration_id.in_(ids))
     if ids := call.query.many("team_ids[]"):
