@@ -757,6 +757,7 @@ def test_things_of_a_private_team_are_there_for_members_and_admins(hidden: Play)
         ("PUT /incidents/{other_incident}", {"incident": {"type": "incident_reference", "escalation_policy": {"id": "{policy}", "type": "escalation_policy_reference"}}}),
         ("PUT /incidents/{other_incident}", {"incident": {"type": "incident_reference", "service": {"id": "{service}", "type": "service_reference"}}}),
         ("PUT /incidents/{other_incident}/merge", {"source_incidents": [{"id": "{incident}", "type": "incident_reference"}]}),
+        ("POST /incidents/{other_incident}/responder_requests", {"requester_id": "POUTSID", "message": "x", "responder_request_targets": [{"responder_request_target": {"id": "{policy}", "type": "escalation_policy_reference"}}]}),
         ("POST /services", {"service": {"name": "X", "escalation_policy": {"id": "{policy}", "type": "escalation_policy_reference"}}}),
         ("POST /escalation_policies", {"escalation_policy": {"name": "X", "escalation_rules": [{"escalation_delay_in_minutes": 5, "targets": [{"id": "{schedule}", "type": "schedule_reference"}]}]}}),
         ("POST /escalation_policies", {"escalation_policy": {"name": "X", "teams": [{"id": "{team}", "type": "team_reference"}], "escalation_rules": [{"escalation_delay_in_minutes": 5, "targets": [{"id": "PADA001", "type": "user_reference"}]}]}}),

@@ -47,6 +47,7 @@ class Story:
     events: list[Event] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     last: Decision = field(default_factory=lambda: Decision("nothing yet"))
+    asked_so_far: int = 0
 
     def take(self, decision: Decision) -> Decision:
         for event in decision.events:
@@ -115,7 +116,27 @@ class Story:
         return self.fire_for(timer, due_at)
 
     def fire_for(self, timer: Timer, due_at: datetime) -> Decision:
-        return self.ask(rules.TimerFired(timer=timer, due_at=due_at, ladder=self.ladder, rules=self.rules))
+        asked = {walk.policy.id: self.ladder for walk in self.incident.walks}
+        return self.ask(rules.TimerFired(timer=timer, due_at=due_at, ladder=self.ladder, rules=self.rules, asked=asked))
+
+    def ask_for_help(self, *people: Agent, policy: Policy | None = None) -> Decision:
+        """Cy asks these, and those on call by the policy as the ladder stands."""
+        policies = ((policy, self.ladder),) if policy else ()
+        users = tuple(one.id for one in people)
+        self.asked_so_far += 1
+        return self.ask(
+            rules.AskForHelp(
+                request_id=f"PREQ{self.asked_so_far:03d}", requester_id=CY.id, message="Help", user_ids=users, policies=policies,
+                agent=CY, channel="api",
+            )
+        )  # fmt: skip
+
+    def answer_request(self, agent: Agent, *, joins: bool) -> Decision:
+        return self.ask(rules.AnswerRequest(joins=joins, agent=agent, channel="api"))
+
+    def cancel_requests(self, *people: Agent, policy: Policy | None = None) -> Decision:
+        users, policies = tuple(one.id for one in people), (policy.id,) if policy else ()
+        return self.ask(rules.CancelRequests(user_ids=users, policy_ids=policies, agent=CY, channel="api"))
 
     @property
     def paged(self) -> list[str]:

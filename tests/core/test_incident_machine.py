@@ -13,6 +13,7 @@ from tocsin.core.effects import Page
 from tocsin.core.escalation import Ladder
 from tocsin.core.events import Agent, Status, Urgency
 from tocsin.core.incident import ServiceRules, Timer, pending
+from tocsin.core.responders import State
 
 PEOPLE = (ADA, BO, CY)
 AGENTS = st.sampled_from([*PEOPLE, SENDER])
@@ -136,6 +137,18 @@ class Life(RuleBasedStateMachine):
     def an_alert_ends(self) -> None:
         self._asked(self.story.end_alert)
 
+    @rule(people=st.lists(SOMEBODY, unique=True, max_size=2), by_policy=st.booleans())
+    def somebody_asks_for_help(self, people: list[Agent], by_policy: bool) -> None:
+        self._asked(lambda: self.story.ask_for_help(*people, policy=OTHER_POLICY if by_policy else None))
+
+    @rule(agent=AGENTS, joins=st.booleans())
+    def somebody_answers(self, agent: Agent, joins: bool) -> None:
+        self._asked(lambda: self.story.answer_request(agent, joins=joins), twice=True)
+
+    @rule(people=st.lists(SOMEBODY, unique=True, max_size=2), by_policy=st.booleans())
+    def somebody_cancels(self, people: list[Agent], by_policy: bool) -> None:
+        self._asked(lambda: self.story.cancel_requests(*people, policy=OTHER_POLICY if by_policy else None), twice=True)
+
     # --- What must hold of every decision
 
     def _asked(self, ask: object, *, twice: bool = False) -> None:
@@ -203,7 +216,17 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nothing_pending_lies_in_the_past_of_its_setting(self) -> None:
-        assert all(at > NOON for at in pending(self.story.incident).values())
+        # A level that was asked to help and declined has had its time at that very instant.
+        assert all(at > NOON or timer is Timer.ASK_FURTHER for timer, at in pending(self.story.incident).items())
+
+    @invariant()
+    def nobody_is_asked_twice_and_nobody_further_once_somebody_joined(self) -> None:
+        incident = self.story.incident
+        people = [one.user_id for one in incident.responders]
+        assert len(set(people)) == len(people)
+        joined = {one.user_id for one in incident.responders if one.state is State.JOINED}
+        assert not any(joined & set(walk.asked) for walk in incident.walks)
+        assert {walk.request_id for walk in incident.walks} <= {one.id for one in incident.requests}
 
 
 Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)

@@ -293,7 +293,7 @@ def _page(page: OwedPage, records: Records) -> Iterable[Link]:
     who = records.name(page.user_id)
     planned, ended = _parted(page.reason)
     when = f"at {records.clock(page.due_at)}" if page.due_at > page.at else "at once"
-    label = "last-resort page" if page.purpose == "last_resort" else "page"
+    label = {"last_resort": "last-resort page", "help": "request for help"}.get(page.purpose, "page")
     state = _STATES.get(page.state, page.state)
     if page.state == "sent" and page.sent_at:
         state = f"sent at {records.clock(page.sent_at)}"

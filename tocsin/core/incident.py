@@ -1005,9 +1005,11 @@ def _asked_on(
         began = happened.PolicyAsked(**said, **asked, policy=policy, level=-1, user_ids=(), next_at=None)
         return [began, in_vain] if is_first else [in_vain]
     user_ids = tuple(person.user_id for person in step.people)
+    is_helped = any(helpers.state_of(incident.responders, user_id) is State.JOINED for user_id in user_ids)
     climbing = happened.PolicyAsked(
-        **said, **asked, policy=policy, level=step.level, user_ids=user_ids, next_at=said["at"] + step.delay
-    )
+        **said, **asked, policy=policy, level=step.level, user_ids=user_ids,
+        next_at=None if is_helped else said["at"] + step.delay,
+    )  # fmt: skip
     people = [
         happened.UserAsked(**said, **asked, user_id=user_id, policy_id=policy.id, policy_name=policy.name)
         for user_id in user_ids
