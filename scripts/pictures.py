@@ -90,11 +90,25 @@ def look(browser: Browser, demo: dict[str, str], folder: Path) -> None:
     take(desk, folder, "why")
     desk.goto("/app/on-call")
     take(desk, folder, "on-call")
+    look_at_schedules(desk, folder)
     phone = signed_in(browser, demo, PHONE, "dark")
     phone.goto(address)
     take(phone, folder, "phone")
     desk.goto(demo["sinks"])
     take(desk, folder, "arrived")
+
+
+def look_at_schedules(desk: Page, folder: Path) -> None:
+    """A rota, and the preview of a change to it that is never saved."""
+    desk.goto("/app/schedules")
+    desk.locator("main table a.title").first.click()
+    desk.wait_for_url(re.compile("/schedules/.+"))
+    take(desk, folder, "schedule")
+    desk.get_by_role("link", name="Edit", exact=True).click()
+    desk.locator("[name=l0_add]").select_option(index=3)
+    desk.get_by_text("in the next 4 weeks").first.wait_for()
+    desk.evaluate("document.getElementById('preview-box').scrollIntoView()")
+    take(desk, folder, "schedule-preview")
 
 
 def main() -> None:

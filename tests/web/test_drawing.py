@@ -7,7 +7,19 @@ import pytest
 
 from tocsin.base.times import Span
 from tocsin.web import times
-from tocsin.web.drawing import Bar, Lane, Mark, Slice, Stretch, bars, clock_changes, incident_line, on_call_strip, ticks
+from tocsin.web.drawing import (
+    Bar,
+    Block,
+    Mark,
+    Slice,
+    Track,
+    bars,
+    clock_changes,
+    incident_line,
+    rota_board,
+    rota_rows,
+    ticks,
+)
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 23, 13, 5, 9, tzinfo=UTC)
@@ -73,14 +85,14 @@ def test_days_of_an_axis_begin_at_midnight_also_after_the_clocks_change():
 def test_a_change_of_the_clocks_is_found_to_the_minute_and_drawn():
     span = Span(datetime(2026, 10, 22, 22, tzinfo=UTC), datetime(2026, 10, 29, 23, tzinfo=UTC))
     assert clock_changes(span, PARIS) == [datetime(2026, 10, 25, 1, 0, tzinfo=UTC)]
-    assert 'class="dst"' in on_call_strip([], span, span.start, PARIS)
+    assert 'class="dst"' in rota_board([], span, span.start, PARIS, name="Rota")
     assert clock_changes(Span(NOW, NOW + timedelta(days=7)), PARIS) == []
 
 
 def test_names_in_a_picture_are_escaped():
     span = Span(NOW, NOW + timedelta(days=1))
-    lane = Lane("<level>", (Stretch(span.start, span.end, "tone1", "<script>"),))
-    drawn = on_call_strip([lane], span, NOW, PARIS)
+    track = Track("<level>", (Block(span.start, span.end, "who tone1", ("<script>",), "<b>", "<script>", '/"><script>'),))
+    drawn = rota_board([track], span, NOW, PARIS, name="<script>")
     assert "<script>" not in drawn
     assert "&lt;level&gt;" in drawn
     assert "<b>" not in incident_line([], [Mark(NOW, "page", "<b>")], span, PARIS)
@@ -91,3 +103,26 @@ def test_bars_have_their_parts_and_a_line_for_an_even_share() -> None:
     assert drawn.count("<rect") == 1
     assert "Ada &lt;1&gt;" in drawn
     assert "even share 5 h" in drawn
+
+
+def test_several_people_at_once_stand_below_one_another_and_gaps_are_named():
+    span = Span(NOW, NOW + timedelta(days=1))
+    half = NOW + timedelta(hours=12)
+    both = (Block(NOW, span.end, "who tone1", ("Ada",)), Block(NOW, half, "who tone2", ("Bo",)), Block(half, span.end, "gap", ("Nobody",)))
+    drawn = rota_rows(both, [("Mon 23", span)], NOW, PARIS, name="Rota", is_wide=False)
+    rows = {line.split('y="')[1].split('"')[0] for line in drawn.split('class="body"')[1:]}
+    assert len(rows) == 2
+    assert "Nobody" in drawn
+    assert 'fill="url(#hatch-narrow)"' in drawn
+
+
+def test_of_a_name_what_fits_is_written_and_too_narrow_a_stretch_is_no_link():
+    span = Span(NOW, NOW + timedelta(days=14))
+    short = Block(NOW, NOW + timedelta(hours=1), "who tone1", ("Ada Lovelace", "Ada", "AL"), "", "Ada Lovelace, one hour", "/override")
+    long = Block(NOW, NOW + timedelta(days=1), "who tone1", ("Ada Lovelace", "Ada", "AL"), "", "Ada Lovelace, a day", "/override")
+    narrow = rota_board([Track("Final", (short,), "final")], span, NOW, PARIS, name="Rota")
+    assert "<a " not in narrow
+    assert "<text" not in narrow.split('class="body"')[1].split("</g>")[0]
+    wide = rota_board([Track("Final", (long,), "final")], span, NOW, PARIS, name="Rota")
+    assert ">Ada</text>" in wide
+    assert 'href="/override"' in wide

@@ -41,14 +41,6 @@ class Mark:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One row of a strip."""
-
-    name: str
-    stretches: tuple[Stretch, ...]
-
-
 def ticks(span: Span, zone: ZoneInfo, most: int) -> list[datetime]:
     """Where an axis has its marks: at round wall-clock times, at most `most` of them."""
     length = span.end - span.start
@@ -86,39 +78,6 @@ def incident_line(stretches: Sequence[Stretch], marks: Sequence[Mark], span: Spa
         )
     parts += [_tick(x(at), 40, 52, _tick_words(at, span, zone), width) for at in ticks(span, zone, 9)]
     return _svg(width, 58, "incident-line", "The incident's states and pages over time; the list below says the same", parts)
-
-
-def on_call_strip(lanes: Sequence[Lane], span: Span, now: datetime, zone: ZoneInfo) -> Markup:
-    """Who is on call, a lane a level, over the days of `span`; gaps are drawn as gaps, a change of the clocks as a line."""
-    width, left, lane_height, top = 960.0, 96.0, 34, 22
-    x = _scale(span, left, width - 4)
-    bottom = top + lane_height * len(lanes)
-    parts: list[Markup] = []
-    for at in [span.start, *ticks(span, zone, 9)]:
-        words = _tick_words(at, span, zone) if at != span.start else ""
-        parts.append(Markup('<path class="grid" d="M{:.1f} {}V{}"/>').format(x(at), top - 6, bottom))
-        if words and x(at) < width - 60:
-            parts.append(Markup('<text class="axis" x="{:.1f}" y="{}">{}</text>').format(x(at) + 4, top - 8, words))
-    for row, lane in enumerate(lanes):
-        y = top + row * lane_height
-        parts.append(Markup('<text class="lane" x="0" y="{}">{}</text>').format(y + 21, _cut(lane.name, 15)))
-        parts += [_block(one, x, y + 4, lane_height - 8) for one in lane.stretches]
-    for at in clock_changes(span, zone):
-        words = f"The clocks change here: {at.astimezone(zone):%a %d %b %H:%M}"
-        parts.append(Markup('<g class="dst"><path d="M{0:.1f} {1}V{2}"/><title>{3}</title></g>').format(x(at), top - 6, bottom, words))
-    if now in span:
-        parts.append(Markup('<path class="now" d="M{0:.1f} {1}V{2}"/>').format(x(now), top - 6, bottom))
-    return _svg(width, bottom + 4, "strip", "Who is on call over the next days; the table says the same", parts)
-
-
-def _block(one: Stretch, x: "_Scale", y: float, height: float) -> Markup:
-    start, end = x(one.start), x(one.end)
-    room = int((end - start - 8) / 7)
-    label = _cut(one.label, room) if room >= 2 else ""
-    return Markup(
-        '<g class="b-{}"><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" rx="3"/>'
-        '<text x="{:.1f}" y="{}">{}</text><title>{}</title></g>'
-    ).format(one.kind, start + 0.5, y, max(end - start - 1, 1), height, start + 6, y + height / 2 + 4, label, one.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,21 +178,24 @@ class Track:
     veils: tuple[Span, ...] = ()
 
 
-def rota_board(tracks: Sequence[Track], span: Span, now: datetime, zone: ZoneInfo, *, name: str) -> Markup:
-    """The final schedule, overrides and layers below one another over one span: days on top, today marked, gaps hatched."""
+def rota_board(tracks: Sequence[Track], span: Span, now: datetime, zone: ZoneInfo, *, name: str, key: str = "wide") -> Markup:
+    """The final schedule, overrides and layers below one another over one span: days on top, today marked, gaps hatched.
+
+    `key` tells it from other boards of the same page.
+    """
     left, top = 138.0, 30.0
     x = _scale(span, left, WIDE - 2)
     laid = [(track, _piled(track.blocks)) for track in tracks]
     heights = [max(max((pile for _, pile in piled), default=0) + 1, 1) * _row_height(track) + 10 for track, piled in laid]
     bottom = top + sum(heights)
-    parts = [_HATCH.format("wide"), *_days_behind(span, zone, now, x, top, bottom)]
+    parts = [_HATCH.format(key), *_days_behind(span, zone, now, x, top, bottom)]
     y = top
     for (track, piled), height in zip(laid, heights, strict=True):
         parts.append(Markup('<path class="grid" d="M0 {0:.1f}H{1:.0f}"/>').format(y, WIDE))
         words = Markup('<text class="lane lane-{0}" x="2" y="{1:.1f}">{2}<title>{3}</title></text>')
         parts.append(words.format(track.kind, y + 5 + _row_height(track) / 2 + 4, _cut(track.name, 20), track.name))
         for block, pile in piled:
-            parts.append(_rota_block(block, x, y + 5 + pile * _row_height(track), _row_height(track) - 3, "wide"))
+            parts.append(_rota_block(block, x, y + 5 + pile * _row_height(track), _row_height(track) - 3, key))
         dimmed = Markup('<rect class="veil" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
         parts += [dimmed.format(x(veil.start), y + 3, max(x(veil.end) - x(veil.start), 1), height - 6) for veil in track.veils]
         y += height
@@ -360,8 +322,9 @@ def _rota_block(one: Block, x: "_Scale", y: float, height: float, pattern: str) 
         under = one.under if height > 40 and len(one.under) * 5.4 + 12 <= width else ""
         baseline = middle - 7 if under else middle
         if is_gap:
-            plate = Markup('<rect class="plate" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16" rx="3"/>')
-            parts.append(plate.format(start + 4, middle - 12, len(label) * LETTER + 6))
+            plate = Markup('<rect class="plate" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" rx="3"/>')
+            room = max(len(label) * 7.4, len(under) * 5.6) + 6
+            parts.append(plate.format(start + 4, baseline - 12, min(room, width - 6), 32 if under else 16))
         parts.append(Markup('<text x="{:.1f}" y="{:.1f}">{}</text>').format(start + 8, baseline, label))
         if under:
             parts.append(Markup('<text class="under" x="{:.1f}" y="{:.1f}">{}</text>').format(start + 8, baseline + 14, under))

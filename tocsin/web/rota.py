@@ -212,7 +212,7 @@ class Painter:
         ]  # fmt: skip
         blocks += [
             Block(
-                one.start, one.end, "gap", ("Nobody", "No"), self.hours(one.start, one.end),
+                one.start, one.end, "gap", ("Nobody",), self.hours(one.start, one.end),
                 self.says(one.start, one.end, "Nobody") + (": fill this gap" if self.link(one.start, one.end) else ""), self.link(one.start, one.end),
             )
             for one in gaps
@@ -258,7 +258,7 @@ def tracks(painter: Painter, board: Board, entries: Sequence[Entry], *, with_lay
     if board.overrides:
         blocks = [
             Block(
-                one.start, one.end, painter.kind(one.user_id) + " override" if one.user_id else "gap", painter.labels(one.user_id) if one.user_id else ("Nobody", "No"), "",
+                one.start, one.end, painter.kind(one.user_id) + " override" if one.user_id else "gap", painter.labels(one.user_id) if one.user_id else ("Nobody",), "",
                 painter.says(one.start, one.end, f"Override: {painter.names(one.user_id) if one.user_id else 'nobody'}"),
             )
             for one in board.overrides

@@ -7,12 +7,13 @@ from typing import Any
 from markupsafe import Markup
 
 from tocsin.base.times import Span, from_wall
+from tocsin.core.schedule import Entry
 from tocsin.service import access, browsing, roster, rota
 from tocsin.service.roster import Roster
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
 from tocsin.web import rota as look
-from tocsin.web.drawing import Lane, Stretch, clock_changes, on_call_strip
+from tocsin.web.drawing import Track, clock_changes, rota_board
 from tocsin.web.pages.me import ZONES
 from tocsin.web.visit import Page, View, Visit
 
@@ -80,26 +81,25 @@ def week(visit: Visit) -> Span:
 
 
 def drawn(one: Roster, span: Span, visit: Visit, names: browsing.Names, tones: Mapping[str, int]) -> Markup:
-    """The picture of a policy: a lane a seat."""
-    lanes = []
-    for level in one.levels:
-        for at, seat in enumerate(level.seats):
-            stretches = [
-                Stretch(entry.start, entry.end, f"who tone{tones.get(entry.user_id, 0)}", names(entry.user_id)) for entry in seat.entries
-            ]
-            lanes.append(Lane(f"Level {level.number}" if at == 0 else "", (*stretches, *gaps(stretches, Span(visit.now, span.end)))))
-    return on_call_strip(lanes, span, visit.now, visit.zone)
+    """The picture of a policy: a row a seat."""
+    painter = look.Painter(names, tones, visit.zone, visit.now)
+    tracks = [
+        Track(f"Level {level.number}" if at == 0 else "", painter.final(seat.entries, gaps(seat.entries, Span(visit.now, span.end))))
+        for level in one.levels
+        for at, seat in enumerate(level.seats)
+    ]
+    return rota_board(tracks, span, visit.now, visit.zone, name=f"{one.policy.name}: who is on call over the next days; the table says who it is now", key=one.policy.id)
 
 
-def gaps(stretches: list[Stretch], span: Span) -> list[Stretch]:
+def gaps(entries: Sequence[Entry], span: Span) -> list[Span]:
     """Where nobody is from now on."""
     found, at = [], span.start
-    for one in sorted(stretches, key=lambda stretch: stretch.start):
+    for one in sorted(entries, key=lambda entry: entry.start):
         if one.start > at:
-            found.append(Stretch(at, one.start, "gap", "nobody"))
+            found.append(Span(at, one.start))
         at = max(at, one.end)
     if at < span.end:
-        found.append(Stretch(at, span.end, "gap", "nobody"))
+        found.append(Span(at, span.end))
     return found
 
 

@@ -487,7 +487,7 @@ def _changed(painter: look.Painter, changes: Sequence[rules.Difference], span: S
             who = " and ".join(painter.names(user_id) for user_id in one.after) or "Nobody"
             instead = " and ".join(painter.names(user_id) for user_id in one.before) or "nobody"
             kind = painter.kind(one.after[0]) if one.after else "gap"
-            labels = painter.labels(one.after[0]) if one.after else ("Nobody", "No")
+            labels = painter.labels(one.after[0]) if one.after else ("Nobody",)
             found.append(Block(one.start, one.end, kind, labels, "", painter.says(one.start, one.end, f"{who} instead of {instead}")))
     return tuple(found)
 
