@@ -122,6 +122,7 @@ def take_policy(call: Call, _body: None) -> None:
 
 def drop_policy(call: Call) -> None:
     """Take an escalation policy from a team; one that is not the team's stays as it is (BEHAVIOUR 4)."""
+    access.find(call.tx, call.actor, "escalation_policy", escalation_policy, call.params["escalation_policy_id"])
     _move_policy(call, None)
 
 
