@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import sqlalchemy as sa
+
 from tests.api.conftest import Api
 from tests.api.test_incidents import desk, error, house, made
 from tests.people import BO
 from tests.sending import save_service, user
+from tocsin.store.tables import engine
 
 __all__ = ["desk", "house"]  # fixtures
 
@@ -87,9 +90,11 @@ def test_the_details_of_a_triggers_channel_can_be_corrected_and_the_log_stays(de
     log = desk.ask("GET", f"/incidents/{incident['id']}/log_entries").body["log_entries"]
     trigger = next(one for one in log if one["type"] == "trigger_log_entry")
     other = next(one for one in log if one["type"] != "trigger_log_entry")
-    for details in ("look there", "look here"):
+    for details in ("look there", "look here", "look here"):
         body = {"channel": {"type": "web_trigger", "details": details}}
         assert desk.ask("PUT", f"/log_entries/{trigger['id']}/channel", body, who="ada").status == 202
+    with desk.house.db.read() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(engine.audit).where(engine.audit.c.root_id == trigger["id"])) == 2
     shown = desk.ask("GET", f"/log_entries/{trigger['id']}", query=[("include[]", "channels")]).body["log_entry"]
     assert shown["channel"]["details"] == "look here"
     assert desk.ask("GET", f"/incidents/{incident['id']}", query=[("include[]", "body")]).body["incident"]["body"]["details"] == "look"

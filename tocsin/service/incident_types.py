@@ -147,9 +147,11 @@ def fields_of(tx: Tx, type_ids: Collection[str]) -> list[Defined]:
 
 def fields_of_type(tx: Tx, name: str) -> list[Defined]:
     """The enabled fields that an incident of the type with this name has, those of the base type first."""
-    types = all_types(tx)
-    found = next((one for one in types if one.name == name), types[0])
-    line = [one.id for one in line_above(types, found.id)]
+    line = [BASE_ID]
+    if name != BASE_TYPE:  # most incidents are of the base type: for them one read does
+        types = all_types(tx)
+        found = next((one for one in types if one.name == name), types[0])
+        line = [one.id for one in line_above(types, found.id)]
     fields = [one for one in fields_of(tx, line) if one.is_enabled]
     return sorted(fields, key=lambda one: line.index(one.type_id))
 
@@ -178,6 +180,8 @@ def option(of: Defined, option_id: str) -> Option:
 
 def _defined(tx: Tx, rows: Iterable[sa.Row[Any]]) -> list[Defined]:
     listed = list(rows)
+    if not listed:
+        return []
     options: dict[str, list[Option]] = {}
     chosen = sa.select(field_option).where(field_option.c.field_id.in_([row.id for row in listed]))
     for row in tx.rows(chosen.order_by(field_option.c.position, field_option.c.id)):

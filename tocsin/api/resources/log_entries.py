@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
-from tocsin.api.kernel import paging
+from tocsin.api.kernel import envelope, paging
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.filters import since_until
 from tocsin.api.kernel.spec import Action, Body, Report
@@ -18,7 +18,7 @@ from tocsin.api.resources import incident_shapes as shapes
 from tocsin.api.resources import incidents
 from tocsin.base.errors import Refusal, invalid
 from tocsin.core import permission
-from tocsin.service import access
+from tocsin.service import access, audit
 from tocsin.store import events
 from tocsin.store.tables.engine import event
 from tocsin.store.tables.incidents import incident
@@ -96,9 +96,13 @@ def write_channel(call: Call, wish: ChannelWrite) -> Reply:
         access.find(call.tx, call.actor, "incident", incident, entry.event.incident_id, permission.RESPOND)
     except Refusal as refusal:
         raise (access.missing("log_entry") if refusal.status == 404 else refusal) from refusal
-    has = shapes.entry_bodies(call, [entry])[0]["channel"]["type"]
+    shown = shapes.entry_bodies(call, [entry], channels=True)[0]
+    has = shown["channel"]["type"]
     if has != wish.type:
         raise invalid(f"The channel of this log entry is of the type {has}, which cannot be changed to {wish.type}")
+    before, after = {"details": shown["channel"].get("details")}, {"details": wish.details}
+    if not audit.record(call.tx, call.deed, envelope.reference_of(shown), before=before, after=after):
+        return Reply(202)
     row = {"entry_id": entry.id, "details": wish.details, "changed_by": call.actor.agent.id, "changed_at": call.now}
     call.tx.execute(sa.delete(entry_channel).where(entry_channel.c.entry_id == entry.id))
     call.tx.execute(sa.insert(entry_channel), [row])
