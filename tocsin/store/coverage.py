@@ -57,6 +57,11 @@ def forget(tx: Tx, gone: Collection[Cause]) -> None:
         tx.execute(sa.delete(coverage_hole).where(*is_it))
 
 
+def change_mark(tx: Tx) -> object:
+    """A value that changes when a hole is found or forgotten."""
+    return tuple(tx.one(sa.select(sa.func.count(), sa.func.max(coverage_hole.c.found_at))) or ())
+
+
 def newest_change(tx: Tx) -> Sequence[sa.Row[Any]]:
     """The audit records of the change that was made last: all of its request, in the order of their ids."""
     newest = tx.one(sa.select(audit.c.at, audit.c.request_id).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(1))

@@ -79,8 +79,8 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
 
 
 def mark(visit: Visit, tx: Tx) -> object:
-    """Anew when a schedule, override or policy changes, and every hour, as the weeks move on."""
-    return visit.now.replace(minute=0, second=0, microsecond=0), roster.change_mark(tx)
+    """Anew when a schedule, override or policy changes, when a hole is found or closed, and every hour, as the weeks move on."""
+    return visit.now.replace(minute=0, second=0, microsecond=0), roster.change_mark(tx), store_coverage.change_mark(tx)
 
 
 PAGES = (Page("/coverage", View("coverage.html", facts, mark)),)
