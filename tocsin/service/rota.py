@@ -33,7 +33,7 @@ from tocsin.store.tables.people import user
 from tocsin.store.tables.schedules import schedule
 from tocsin.store.tables.services import escalation_policy, policy_target
 
-TONES: Final = 12
+TONES: Final = 24
 """How many colours people get in turn."""
 AHEAD: Final = timedelta(days=90)
 """How far ahead the next hand-off is looked for."""

@@ -146,8 +146,8 @@ def clock_changes(span: Span, zone: ZoneInfo) -> list[datetime]:
 
 WIDE, NARROW = 992.0, 340.0
 """Widths of pictures for a desk and for a phone, so that a letter is about as large as on the rest of the page."""
-LETTER = 6.6
-"""How wide a letter of a block is taken to be."""
+LETTER, CAPITAL = 6.5, 8.5
+"""How wide the letters of a block are taken to be."""
 LINK_LEAST = 24.0
 """Narrower blocks are no links: nobody would hit them; the list beside the picture has them all."""
 
@@ -311,7 +311,7 @@ def _clocks_and_now(
 def _rota_block(one: Block, x: "_Scale", y: float, height: float, pattern: str) -> Markup:
     start, end = x(one.start), x(one.end)
     width = max(end - start - 1.5, 1)
-    label = next((name for name in one.names if len(name) * LETTER + 10 <= width), "")
+    label = next((name for name in one.names if _width(name) + 10 <= width), "")
     is_gap = one.kind == "gap"
     fill = Markup(' fill="url(#hatch-{})"').format(pattern) if is_gap else ""
     middle = y + height / 2 + 4
@@ -332,6 +332,10 @@ def _rota_block(one: Block, x: "_Scale", y: float, height: float, pattern: str) 
     if one.href and width >= LINK_LEAST:
         return Markup('<a class="b-{}" href="{}" data-pop tabindex="-1">{}<title>{}</title></a>').format(one.kind, one.href, words, one.says)
     return Markup('<g class="b-{}">{}<title>{}</title></g>').format(one.kind, words, one.says)
+
+
+def _width(words: str) -> float:
+    return sum(CAPITAL if letter.isupper() else LETTER for letter in words)
 
 
 def _midnights(span: Span, zone: ZoneInfo) -> list[datetime]:
