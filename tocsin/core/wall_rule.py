@@ -243,7 +243,7 @@ def _repeating(rule: Parsed, first: datetime, until: datetime | None) -> _Repeat
     if rule.is_finer_than_days and not rule.has_parts:
         offsets: tuple[int, ...] = (0,)
     else:
-        found = _starts_in(rule, first, first, first + timedelta(seconds=period) - _SECOND)
+        found = starts_in(rule, first, first, first + timedelta(seconds=period) - _SECOND)
         offsets = tuple((start - first) // _SECOND for start in found)
     if not offsets:
         return _Repeating(first, period, (0,), -1)
@@ -293,7 +293,7 @@ def _year(text: str, first: datetime, until: datetime | None, year: int) -> tupl
         latest = min(latest, until)
     if earliest > latest or (rule.count is not None and before >= rule.count):
         return before, ()
-    found = tuple(_starts_in(rule, first, earliest, latest))
+    found = tuple(starts_in(rule, first, earliest, latest))
     return before, found if rule.count is None else found[: rule.count - before]
 
 
@@ -305,8 +305,11 @@ def _end(first: datetime) -> datetime:
 # ------------------------------------------------------------------------------------------- one period after another
 
 
-def _starts_in(rule: Parsed, first: datetime, low: datetime, high: datetime) -> Iterator[datetime]:
-    """What the rule gives from `low` to `high`, in order. It takes no longer than there are days between them."""
+def starts_in(rule: Parsed, first: datetime, low: datetime, high: datetime) -> Iterator[datetime]:
+    """What the rule gives from `low` (not before `first`) to `high`, in order, whatever its COUNT and UNTIL say.
+
+    It takes no longer than there are days between them.
+    """
     positions = rule.numbers.get("BYSETPOS")
     for days in _periods(rule, first, low, high):
         found = [start for day in days if _fits(rule, first, day) for start in _on_day(rule, first, day)]
