@@ -1,10 +1,13 @@
 """Every file of tables, so that whoever needs the whole register (migrations, tests) imports one name."""
 
 from tocsin.store.tables import (
+    attachments,
+    business,
     calendars,
     coverage,
     custom_fields,
     engine,
+    entrance,
     handoffs,
     incidents,
     people,
@@ -18,6 +21,6 @@ from tocsin.store.tables import (
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding)
+AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding, entrance, attachments, business)
 
 __all__ = ["AREAS", "METADATA"]

@@ -10,6 +10,15 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('addons',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('type', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('src', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_addons'))
+    )
     op.create_table('alert_grouping_settings',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=True),
@@ -22,6 +31,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('alert_grouping_settings', schema=None) as batch_op:
         batch_op.create_index('ix_alert_grouping_settings_created', ['created_at', 'id'], unique=False)
+
+    op.create_table('business_services',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('point_of_contact', sa.Text(), nullable=True),
+    sa.Column('team_id', sa.Text(), nullable=True),
+    sa.Column('is_account_subscribed', sa.Boolean(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_business_services'))
+    )
+    with op.batch_alter_table('business_services', schema=None) as batch_op:
+        batch_op.create_index('ix_business_services_name', ['name', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_business_services_team_id'), ['team_id'], unique=False)
 
     op.create_table('change_events',
     sa.Column('id', sa.Text(), nullable=False),
@@ -55,6 +79,16 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_custom_fields')),
     sa.UniqueConstraint('type_id', 'name', name=op.f('uq_custom_fields_type_id_name'))
+    )
+    op.create_table('extensions',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('schema_id', sa.Text(), nullable=False),
+    sa.Column('sealed_endpoint', sa.Text(), nullable=True),
+    sa.Column('sealed_config', sa.Text(), nullable=True),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_extensions'))
     )
     op.create_table('holiday_places',
     sa.Column('subject_id', sa.Text(), nullable=False),
@@ -110,6 +144,18 @@ def upgrade() -> None:
     with op.batch_alter_table('notification_subscriptions', schema=None) as batch_op:
         batch_op.create_index('ix_notification_subscriptions_subscriber', ['subscriber_type', 'subscriber_id'], unique=False)
 
+    op.create_table('oauth_clients',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('last_four', sa.Text(), nullable=False),
+    sa.Column('scopes', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=True),
+    sa.Column('revoked_at', sa.BigInteger(), nullable=True),
+    sa.Column('last_used_at', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_oauth_clients'))
+    )
     op.create_table('paused_alerts',
     sa.Column('alert_id', sa.Text(), nullable=False),
     sa.Column('service_id', sa.Text(), nullable=False),
@@ -125,6 +171,19 @@ def upgrade() -> None:
         batch_op.create_index('ix_paused_alerts_created', ['created_at', 'alert_id'], unique=False)
         batch_op.create_index('ix_paused_alerts_service', ['service_id', 'created_at'], unique=False)
 
+    op.create_table('scim_tokens',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('label', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('last_four', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('created_by', sa.Text(), nullable=True),
+    sa.Column('expires_at', sa.BigInteger(), nullable=True),
+    sa.Column('revoked_at', sa.BigInteger(), nullable=True),
+    sa.Column('last_used_at', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_scim_tokens')),
+    sa.UniqueConstraint('digest', name=op.f('uq_scim_tokens_digest'))
+    )
     op.create_table('service_custom_fields',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -138,6 +197,40 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_service_custom_fields')),
     sa.UniqueConstraint('name', name=op.f('uq_service_custom_fields_name'))
+    )
+    op.create_table('service_dependencies',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('supporting_kind', sa.Text(), nullable=False),
+    sa.Column('supporting_id', sa.Text(), nullable=False),
+    sa.Column('dependent_kind', sa.Text(), nullable=False),
+    sa.Column('dependent_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_service_dependencies')),
+    sa.UniqueConstraint('supporting_id', 'supporting_kind', 'dependent_id', 'dependent_kind', name=op.f('uq_service_dependencies_supporting_id_supporting_kind_dependent_id_dependent_kind'))
+    )
+    with op.batch_alter_table('service_dependencies', schema=None) as batch_op:
+        batch_op.create_index('ix_service_dependencies_dependent', ['dependent_id', 'dependent_kind'], unique=False)
+
+    op.create_table('tags',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('label', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_tags')),
+    sa.UniqueConstraint('label', name=op.f('uq_tags_label'))
+    )
+    op.create_table('webhook_oauth_clients',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('client_id', sa.Text(), nullable=False),
+    sa.Column('sealed_secret', sa.Text(), nullable=False),
+    sa.Column('scope', sa.Text(), nullable=True),
+    sa.Column('token_url', sa.Text(), nullable=False),
+    sa.Column('grant_type', sa.Text(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_webhook_oauth_clients'))
     )
     op.create_table('coverage_holes',
     sa.Column('policy_id', sa.Text(), nullable=False),
@@ -201,6 +294,82 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('followed_calendars', schema=None) as batch_op:
         batch_op.create_index('ix_followed_calendars_due', ['due_at'], unique=False)
+
+    op.create_table('impact_marks',
+    sa.Column('incident_id', sa.Text(), nullable=False),
+    sa.Column('business_service_id', sa.Text(), nullable=False),
+    sa.Column('is_impacted', sa.Boolean(), nullable=False),
+    sa.Column('marked_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['business_service_id'], ['business_services.id'], name=op.f('fk_impact_marks_business_service_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['incident_id'], ['incidents.id'], name=op.f('fk_impact_marks_incident_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('incident_id', 'business_service_id', name=op.f('pk_impact_marks'))
+    )
+    with op.batch_alter_table('impact_marks', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_impact_marks_business_service_id'), ['business_service_id'], unique=False)
+
+    op.create_table('impact_thresholds',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('priority_id', sa.Text(), nullable=False),
+    sa.Column('set_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['priority_id'], ['priorities.id'], name=op.f('fk_impact_thresholds_priority_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_impact_thresholds'))
+    )
+    op.create_table('impacts_told',
+    sa.Column('business_service_id', sa.Text(), nullable=False),
+    sa.Column('since', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['business_service_id'], ['business_services.id'], name=op.f('fk_impacts_told_business_service_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('business_service_id', name=op.f('pk_impacts_told'))
+    )
+    op.create_table('oauth_tokens',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('last_four', sa.Text(), nullable=False),
+    sa.Column('client_id', sa.Text(), nullable=False),
+    sa.Column('scopes', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['client_id'], ['oauth_clients.id'], name=op.f('fk_oauth_tokens_client_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_oauth_tokens')),
+    sa.UniqueConstraint('digest', name=op.f('uq_oauth_tokens_digest'))
+    )
+    with op.batch_alter_table('oauth_tokens', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_oauth_tokens_client_id'), ['client_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_oauth_tokens_expires_at'), ['expires_at'], unique=False)
+
+    op.create_table('oidc_subjects',
+    sa.Column('issuer', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('last_used_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_oidc_subjects_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('issuer', 'subject', name=op.f('pk_oidc_subjects'))
+    )
+    with op.batch_alter_table('oidc_subjects', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_oidc_subjects_user_id'), ['user_id'], unique=False)
+
+    op.create_table('scim_groups',
+    sa.Column('team_id', sa.Text(), nullable=False),
+    sa.Column('external_id', sa.Text(), nullable=True),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['team_id'], ['teams.id'], name=op.f('fk_scim_groups_team_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('team_id', name=op.f('pk_scim_groups'))
+    )
+    with op.batch_alter_table('scim_groups', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_scim_groups_external_id'), ['external_id'], unique=False)
+
+    op.create_table('scim_users',
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('external_id', sa.Text(), nullable=True),
+    sa.Column('user_name', sa.Text(), nullable=True),
+    sa.Column('user_name_folded', sa.Text(), nullable=True),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_scim_users_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_scim_users')),
+    sa.UniqueConstraint('user_name_folded', name=op.f('uq_scim_users_user_name_folded'))
+    )
+    with op.batch_alter_table('scim_users', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_scim_users_external_id'), ['external_id'], unique=False)
 
     op.create_table('shift_overrides',
     sa.Column('id', sa.Text(), nullable=False),
@@ -267,6 +436,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_swaps_asker_id'), ['asker_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_swaps_schedule_id'), ['schedule_id'], unique=False)
 
+    op.create_table('tagged',
+    sa.Column('tag_id', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('thing_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['tag_id'], ['tags.id'], name=op.f('fk_tagged_tag_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('tag_id', 'kind', 'thing_id', name=op.f('pk_tagged'))
+    )
+    with op.batch_alter_table('tagged', schema=None) as batch_op:
+        batch_op.create_index('ix_tagged_thing', ['kind', 'thing_id'], unique=False)
+
+    op.create_table('webhook_subscription_clients',
+    sa.Column('subscription_id', sa.Text(), nullable=False),
+    sa.Column('client_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['client_id'], ['webhook_oauth_clients.id'], name=op.f('fk_webhook_subscription_clients_client_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['subscription_id'], ['webhook_subscriptions.id'], name=op.f('fk_webhook_subscription_clients_subscription_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('subscription_id', name=op.f('pk_webhook_subscription_clients'))
+    )
+    with op.batch_alter_table('webhook_subscription_clients', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_webhook_subscription_clients_client_id'), ['client_id'], unique=False)
+
+    op.create_table('addon_services',
+    sa.Column('addon_id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['addon_id'], ['addons.id'], name=op.f('fk_addon_services_addon_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_addon_services_service_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('addon_id', 'service_id', name=op.f('pk_addon_services'))
+    )
+    with op.batch_alter_table('addon_services', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_addon_services_service_id'), ['service_id'], unique=False)
+
     op.create_table('alert_grouping_services',
     sa.Column('service_id', sa.Text(), nullable=False),
     sa.Column('setting_id', sa.Text(), nullable=False),
@@ -276,6 +475,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('alert_grouping_services', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_alert_grouping_services_setting_id'), ['setting_id'], unique=False)
+
+    op.create_table('extension_services',
+    sa.Column('extension_id', sa.Text(), nullable=False),
+    sa.Column('service_id', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['extension_id'], ['extensions.id'], name=op.f('fk_extension_services_extension_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['service_id'], ['services.id'], name=op.f('fk_extension_services_service_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('extension_id', 'service_id', name=op.f('pk_extension_services'))
+    )
+    with op.batch_alter_table('extension_services', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_extension_services_service_id'), ['service_id'], unique=False)
 
     op.create_table('maintenance_services',
     sa.Column('window_id', sa.Text(), nullable=False),
@@ -428,10 +637,26 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_maintenance_services_service_id'))
 
     op.drop_table('maintenance_services')
+    with op.batch_alter_table('extension_services', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_extension_services_service_id'))
+
+    op.drop_table('extension_services')
     with op.batch_alter_table('alert_grouping_services', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_alert_grouping_services_setting_id'))
 
     op.drop_table('alert_grouping_services')
+    with op.batch_alter_table('addon_services', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_addon_services_service_id'))
+
+    op.drop_table('addon_services')
+    with op.batch_alter_table('webhook_subscription_clients', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_webhook_subscription_clients_client_id'))
+
+    op.drop_table('webhook_subscription_clients')
+    with op.batch_alter_table('tagged', schema=None) as batch_op:
+        batch_op.drop_index('ix_tagged_thing')
+
+    op.drop_table('tagged')
     with op.batch_alter_table('swaps', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_swaps_schedule_id'))
         batch_op.drop_index(batch_op.f('ix_swaps_asker_id'))
@@ -449,6 +674,29 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_shift_overrides_schedule_id'))
 
     op.drop_table('shift_overrides')
+    with op.batch_alter_table('scim_users', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_scim_users_external_id'))
+
+    op.drop_table('scim_users')
+    with op.batch_alter_table('scim_groups', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_scim_groups_external_id'))
+
+    op.drop_table('scim_groups')
+    with op.batch_alter_table('oidc_subjects', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_oidc_subjects_user_id'))
+
+    op.drop_table('oidc_subjects')
+    with op.batch_alter_table('oauth_tokens', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_oauth_tokens_expires_at'))
+        batch_op.drop_index(batch_op.f('ix_oauth_tokens_client_id'))
+
+    op.drop_table('oauth_tokens')
+    op.drop_table('impacts_told')
+    op.drop_table('impact_thresholds')
+    with op.batch_alter_table('impact_marks', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_impact_marks_business_service_id'))
+
+    op.drop_table('impact_marks')
     with op.batch_alter_table('followed_calendars', schema=None) as batch_op:
         batch_op.drop_index('ix_followed_calendars_due')
 
@@ -462,12 +710,20 @@ def downgrade() -> None:
 
     op.drop_table('custom_field_options')
     op.drop_table('coverage_holes')
+    op.drop_table('webhook_oauth_clients')
+    op.drop_table('tags')
+    with op.batch_alter_table('service_dependencies', schema=None) as batch_op:
+        batch_op.drop_index('ix_service_dependencies_dependent')
+
+    op.drop_table('service_dependencies')
     op.drop_table('service_custom_fields')
+    op.drop_table('scim_tokens')
     with op.batch_alter_table('paused_alerts', schema=None) as batch_op:
         batch_op.drop_index('ix_paused_alerts_service')
         batch_op.drop_index('ix_paused_alerts_created')
 
     op.drop_table('paused_alerts')
+    op.drop_table('oauth_clients')
     with op.batch_alter_table('notification_subscriptions', schema=None) as batch_op:
         batch_op.drop_index('ix_notification_subscriptions_subscriber')
 
@@ -479,13 +735,20 @@ def downgrade() -> None:
     op.drop_table('log_entry_channels')
     op.drop_table('incident_types')
     op.drop_table('holiday_places')
+    op.drop_table('extensions')
     op.drop_table('custom_fields')
     with op.batch_alter_table('change_events', schema=None) as batch_op:
         batch_op.drop_index('ix_change_events_timestamp')
         batch_op.drop_index('ix_change_events_service')
 
     op.drop_table('change_events')
+    with op.batch_alter_table('business_services', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_business_services_team_id'))
+        batch_op.drop_index('ix_business_services_name')
+
+    op.drop_table('business_services')
     with op.batch_alter_table('alert_grouping_settings', schema=None) as batch_op:
         batch_op.drop_index('ix_alert_grouping_settings_created')
 
     op.drop_table('alert_grouping_settings')
+    op.drop_table('addons')
