@@ -177,6 +177,7 @@ def _things(api: Api) -> dict[str, str]:
     status_wish = {"contact_method": rule_wish["contact_method"]}
     things["status_rule"] = new(api, f"/users/{ADA.id}/status_update_notification_rules", "status_update_notification_rule", **status_wish)["id"]
     things["default_method"] = new(api, f"/users/{ADA.id}/contact_methods", "contact_method", **method | {"address": "ada@spare.example.org"})["id"]
+    things["client"] = new(api, "/api/v1/oauth_clients", "oauth_client", name="Reports", scopes=["incidents.read"])["id"]
     things["key"] = new(api, "/api_keys", "api_key", label="of Ada", user_id=ADA.id)["id"]
     window = {"start_time": "2026-11-24T09:00:00Z", "end_time": "2026-11-24T10:00:00Z", "services": [target]}
     things["window"] = new(api, "/maintenance_windows", "maintenance_window", **window)["id"]
@@ -320,6 +321,11 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "GET /api_keys/{key}": Case(ADMIN, ADMIN),
         "DELETE /api_keys/{key}": Case(ADMIN, ADMIN),
         "POST /api_keys": Case(ADMIN, ADMIN, {"api_key": {"label": "x", "user_id": ADA.id}}),
+        "GET /api/v1/oauth_clients": Case(EVERYBODY),
+        "GET /api/v1/oauth_clients/{client}": Case(ADMIN, ADMIN),
+        "POST /api/v1/oauth_clients": Case(ADMIN, ADMIN, {"oauth_client": {"name": "Other", "scopes": ["users.read"]}}),
+        "DELETE /api/v1/oauth_clients/{client}": Case(ADMIN, ADMIN),
+        "DELETE /api/v1/oauth_clients/{client}/tokens": Case(ADMIN, ADMIN),
         "GET /audit/records": Case(ADMIN, ADMIN),
         f"GET {ada_s}/audit/records": Case(MANAGER, MANAGER),
         "GET /teams/{team}/audit/records": Case(MANAGER, MANAGER),

@@ -8,6 +8,7 @@ Laws:
 """
 
 import logging
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from tocsin.api import oauth
 from tocsin.api.kernel import envelope, openapi
 from tocsin.api.kernel.call import MAX_BODY, House, Reply, Request
 from tocsin.api.kernel.routes import Table
@@ -25,6 +27,8 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import Refusal, too_large
 
 log = logging.getLogger("tocsin.api")
+
+Answerer = Callable[[House, Request], Reply]
 
 def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     """The REST API as an ASGI application, to be mounted at the root behind the gate and the pages."""
@@ -36,7 +40,8 @@ def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     return Starlette(
         routes=[
             Route("/openapi.json", describe, methods=["GET"]),
-            Route("/{path:path}", _Edge(table, house, clock)),
+            *(Route(path, _Edge(oauth.answer, house, clock)) for path in oauth.PATHS),
+            Route("/{path:path}", _Edge(table.answer, house, clock)),
         ],
     )
 
@@ -52,10 +57,10 @@ def is_api_request(path: str, headers: dict[str, str]) -> bool:
 
 
 class _Edge:
-    """The whole API as one ASGI application: it takes every method, so that refusals are ours too."""
+    """What answers requests, as one ASGI application: it takes every method, so that refusals are ours too."""
 
-    def __init__(self, table: Table, house: House, clock: Clock) -> None:
-        self.table = table
+    def __init__(self, answer: Answerer, house: House, clock: Clock) -> None:
+        self.answer = answer
         self.house = house
         self.clock = clock
 
@@ -82,12 +87,12 @@ class _Edge:
             remote_address=http.client.host if http.client else None,
             scheme=http.scope.get("scheme", "http"),
         )
-        return _response(await run_in_threadpool(_answer, self.table, self.house, request), request_id)
+        return _response(await run_in_threadpool(_answer, self.answer, self.house, request), request_id)
 
 
-def _answer(table: Table, house: House, request: Request) -> Reply:
+def _answer(answer: Answerer, house: House, request: Request) -> Reply:
     try:
-        return table.answer(house, request)
+        return answer(house, request)
     except Exception:  # the top of the loop: logged with its trace, answered without
         log.exception("request %s failed: %s %s", request.request_id, request.method, request.path)
         words = f"Tocsin failed at this; its log has the reason under request {request.request_id}"

@@ -24,6 +24,7 @@ class Refusal(Exception):
     code: int
     message: str
     errors: list[str] | dict[str, list[str]] = field(default_factory=list)
+    more: dict[str, str] = field(default_factory=dict)  # further fields of the error (the scopes a token lacks)
     plain: bool = False  # answer {"error": "<message>"}: the one shape the Python client recognises account keys by
 
     def __str__(self) -> str:

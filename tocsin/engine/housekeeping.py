@@ -8,7 +8,7 @@ import structlog
 
 from tocsin.service import hours
 from tocsin.service.sessions import Lifetimes
-from tocsin.store import alerts, audit, changes, keeping, leases, pauses, sessions, webhooks
+from tocsin.store import alerts, audit, changes, entrance, keeping, leases, pauses, sessions, webhooks
 from tocsin.store.db import Database
 
 _log = structlog.get_logger("tocsin.housekeeping")
@@ -53,9 +53,10 @@ def housekeeping_pass(db: Database, now: datetime, *, node: str, keep: Keep, bit
             "audit_records": audit.drop_before(tx, now - AUDIT_KEPT),
             "pauses": pauses.forget(tx, now - PAUSES_KEPT, bite),
             "changes": changes.forget(tx, now - CHANGES_KEPT, bite),
+            "oauth_tokens": entrance.forget_tokens(tx, now, bite),
             "incidents": keeping.forget_incidents(tx, now - keep.incidents, bite) if keep.incidents else 0,
         }
         hours.heal(tx, now)
     if any(removed.values()):
         _log.info("removed what need not be kept any more", **removed)
-    return bite in {removed[kind] for kind in ("webhooks", "events", "alerts", "incidents", "pauses", "changes")}
+    return bite in {removed[kind] for kind in ("webhooks", "events", "alerts", "incidents", "pauses", "changes", "oauth_tokens")}

@@ -77,7 +77,7 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
     error: dict[str, Any] = {"message": refusal.message, "code": refusal.code}
     if refusal.errors:
         error["errors"] = refusal.errors
-    return {"error": error}
+    return {"error": error | refusal.more}
 
 
 def mapped(refusal: Refusal) -> Refusal:

@@ -19,6 +19,7 @@ from tocsin.api.kernel.call import Call, House, Query, Reply, Request, asked_at
 from tocsin.api.kernel.operations import OPERATIONS, Operation, shape
 from tocsin.api.kernel.spec import Action, Bulk, Declared, Link, Resource, Singleton
 from tocsin.base.errors import Refusal, forbidden, invalid, not_found, not_implemented
+from tocsin.core import scopes
 
 Standing = Literal["served", "refused", "missing"]
 """How an operation of PagerDuty's stands here: served, refused on purpose (`on_purpose` says why), or not built yet."""
@@ -103,9 +104,11 @@ class Table:
         route = matched[0] if matched and isinstance(matched[0], Route) else None
         writes = route is not None and route.writes
         with house.db.write() if writes else house.db.read() as tx:
-            key = auth.key_of(house, tx, request)
+            credential = auth.credential_of(house, tx, request)
+            if route is not None:
+                auth.check_scope(credential, scopes.needed(route.method, route.path, route.scope, writes=writes))
             actor = auth.actor_of(
-                tx, key, request, writes=writes, from_needed=route is not None and route.from_needed
+                tx, credential, request, writes=writes, from_needed=route is not None and route.from_needed
             )  # fmt: skip
             if matched is None:
                 raise not_found_operation(request)
@@ -117,7 +120,7 @@ class Table:
                 house=house, request=request, actor=actor, tx=tx, params=matched[1], query=Query(request.query)
             )  # fmt: skip
             reply = route.handler(call)
-        auth.note_use(house, key, request)
+        auth.note_use(house, credential, request)
         return reply
 
     def checklist(self) -> tuple[tuple[Operation, Standing], ...]:
