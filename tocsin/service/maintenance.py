@@ -41,8 +41,9 @@ def plan(
     end: datetime,
     service_ids: Sequence[str],
     description: str = "",
+    own_id: str | None = None,
 ) -> str:
-    """A new window; a start in the past is now. Returns its id. Raises 400/2001 with one sentence for each breach."""
+    """A new window (`own_id`: the id to have, known to be free); a start in the past is now. Returns its id. Raises 400/2001 with one sentence for each breach."""
     start, _ = rules.start_of(start, None, deed.now)
     errors = _errors(tx, start, end, deed.now, description, service_ids)
     if maintenance.how_many_open(tx, deed.now) >= OPEN_MOST:
@@ -51,7 +52,7 @@ def plan(
         raise invalid(*errors)
     agent = deed.actor.agent
     row = {
-        "id": ids.object_id(deed.chance),
+        "id": own_id or ids.object_id(deed.chance),
         "sequence_number": counters.take(tx, "maintenance_windows", 1),
         "start_at": start,
         "end_at": end,

@@ -93,8 +93,11 @@ def create_user(
     job_title: str | None = None,
     description: str | None = None,
     password: str | None = None,
+    own_id: str | None = None,
 ) -> str:
     """A new user with an e-mail contact method and rules that use it at once, for both urgencies. Returns the id.
+
+    `own_id` is the id to have, when it is known to be free; so it is for everything below that can be made.
 
     Raises 400/2001 with the sentence PagerDuty's clients know when the address is taken, and for every other breach.
     """
@@ -106,7 +109,7 @@ def create_user(
     )
     if password is not None:
         columns["password_hash"] = _hashed(password, columns["name"], columns["email"])
-    user_id = ids.object_id(deed.chance)
+    user_id = own_id or ids.object_id(deed.chance)
     columns["color"] = _color(color) or deed.chance.choice(COLORS)
     tx.execute(sa.insert(people.user), {"id": user_id, "created_at": deed.now, **columns})
     audit.record(tx, deed, user_reference(user_id, columns["name"]), before=None, after=_told(columns))
@@ -339,13 +342,13 @@ def keys_of(tx: Tx, user_id: str | None) -> Sequence[sa.Row[Any]]:
 # -------------------------------------------------------------------------------------------------------------- teams
 
 
-def create_team(tx: Tx, deed: Deed, *, name: str, description: str | None = None) -> str:
+def create_team(tx: Tx, deed: Deed, *, name: str, description: str | None = None, own_id: str | None = None) -> str:
     """A new team at the top, with nobody in it. Returns its id. Raises 400 when there is one of this name."""
     if not 1 <= len(name.strip()) <= NAME_MOST:
         raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
     if rows.team_named(tx, name.strip()) is not None:
         raise invalid("Name has already been taken")
-    row = {"id": ids.object_id(deed.chance), "name": name.strip(), "description": description, "default_role": "manager"}
+    row = {"id": own_id or ids.object_id(deed.chance), "name": name.strip(), "description": description, "default_role": "manager"}
     tx.execute(sa.insert(people.team), {**row, "created_at": deed.now})
     reference = {"id": row["id"], "type": "team_reference", "summary": row["name"]}
     audit.record(tx, deed, reference, before=None, after={"name": row["name"], "description": description, "default_role": "manager"})
@@ -459,6 +462,7 @@ def add_contact_method(
     address: str,
     country_code: int | None = None,
     fields: Mapping[str, Any] | None = None,
+    own_id: str | None = None,
 ) -> str:
     """A new way to reach a user; the last to fall back on. Returns its id. Raises 400 for a bad or a repeated one.
 
@@ -472,7 +476,7 @@ def add_contact_method(
     last = tx.scalar(sa.select(sa.func.max(table.c.position)).where(table.c.user_id == user_id))
     if len(rows.contact_methods(tx, [user_id])[user_id]) >= CONTACT_METHODS_MOST:
         raise invalid(f"A user may have at most {CONTACT_METHODS_MOST} contact methods")
-    method_id = ids.object_id(deed.chance)
+    method_id = own_id or ids.object_id(deed.chance)
     row = {"id": method_id, "user_id": user_id, "kind": kind, "is_enabled": True, "created_at": deed.now, **columns}
     tx.execute(sa.insert(table), {**row, "position": 0 if last is None else last + 1})
     _audit_method(tx, deed, user_id, kind, method_id, None, columns)
@@ -554,8 +558,9 @@ def _unrepeated(tx: Tx, user_id: str, kind: str, columns: Mapping[str, Any], own
 
 
 def add_notification_rule(
-    tx: Tx, deed: Deed, user_id: str, *, contact_method_id: str, start_delay_in_minutes: int, urgency: str
-) -> str:
+    tx: Tx, deed: Deed, user_id: str, *, contact_method_id: str, start_delay_in_minutes: int, urgency: str,
+    own_id: str | None = None,
+) -> str:  # fmt: skip
     """A new rule: that many minutes after an incident of this urgency is assigned, use that contact method."""
     if rows.user(tx, user_id) is None:
         raise not_found("User")
@@ -563,7 +568,7 @@ def add_notification_rule(
         "contact_method_id": contact_method_id, "start_delay_in_minutes": start_delay_in_minutes, "urgency": urgency,
     }  # fmt: skip
     _own_rule(tx, user_id, columns, None)
-    rule_id = ids.object_id(deed.chance)
+    rule_id = own_id or ids.object_id(deed.chance)
     tx.execute(sa.insert(people.notification_rule), {"id": rule_id, "user_id": user_id, "created_at": deed.now, **columns})
     _audit_part(tx, deed, user_id, "assignment_notification_rule", rule_id, None, None, columns)
     return rule_id

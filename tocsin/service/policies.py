@@ -49,8 +49,9 @@ def create_policy(
     num_loops: int = 0,
     on_call_handoff_notifications: str = HANDOFFS[0],
     team_id: str | None = None,
+    own_id: str | None = None,
 ) -> str:
-    """A new policy. Returns its id. Raises 400/2001 with one sentence for each breach."""
+    """A new policy (`own_id`: the id to have, known to be free). Returns its id. Raises 400/2001 with one sentence for each breach."""
     sent = {
         "name": name,
         "description": description,
@@ -60,7 +61,7 @@ def create_policy(
         "rules": rules,
     }
     columns = _checked(tx, deed, sent, None)
-    row = {"id": ids.object_id(deed.chance), "created_at": deed.now, "updated_at": deed.now, **columns}
+    row = {"id": own_id or ids.object_id(deed.chance), "created_at": deed.now, "updated_at": deed.now, **columns}
     tx.execute(sa.insert(escalation_policy), row)
     _keep_targets(tx, row["id"], row["rules"])
     audit.record(tx, deed, policy_reference(row["id"], row["name"]), before=None, after=_told(tx, row))

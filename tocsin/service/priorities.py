@@ -16,8 +16,8 @@ NAME_MOST = 100
 PRIORITIES_MOST = 100
 
 
-def add(tx: Tx, deed: Deed, *, name: str, color: str) -> str:
-    """A new priority below all others; `color` is six hexadecimal digits. Returns its id."""
+def add(tx: Tx, deed: Deed, *, name: str, color: str, own_id: str | None = None) -> str:
+    """A new priority below all others (`own_id`: the id to have, known to be free); `color` is six hexadecimal digits. Returns its id."""
     wanted, colour = name.strip(), color.removeprefix("#").lower()
     if not 1 <= len(wanted) <= NAME_MOST:
         raise invalid(f"Name must have between 1 and {NAME_MOST} characters")
@@ -29,7 +29,7 @@ def add(tx: Tx, deed: Deed, *, name: str, color: str) -> str:
         raise invalid(f"There may be at most {PRIORITIES_MOST} priorities")
     last = tx.scalar(sa.select(sa.func.max(priority.c.order))) or 0
     columns = {"name": wanted, "description": None, "color": colour, "order": last + 1}
-    priority_id = ids.object_id(deed.chance)
+    priority_id = own_id or ids.object_id(deed.chance)
     tx.execute(sa.insert(priority), {"id": priority_id, "created_at": deed.now, **columns})
     audit.record(tx, deed, {"id": priority_id, "type": "priority_reference", "summary": wanted}, before=None, after=columns)
     return priority_id

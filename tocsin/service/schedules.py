@@ -91,9 +91,11 @@ class AskedLayer:
     """A layer as a client asks for it. With the id of a layer there is, None = as it is; without, it must be said.
 
     `end` is given apart from `ends`: an end can be taken away, which is not the same as not being mentioned.
+    `own_id` is the id that a new layer is to have, known to be free.
     """
 
     id: str | None = None
+    own_id: str | None = None
     name: str | None = None
     start: datetime | None = None
     virtual_start: datetime | None = None
@@ -133,11 +135,12 @@ def create(
     layers: Sequence[AskedLayer],
     description: str | None = None,
     team_id: str | None = None,
+    own_id: str | None = None,
 ) -> str:
-    """A new schedule; layers lowest first. Returns its id. Raises 400/2001 with one sentence for each breach."""
+    """A new schedule (`own_id`: the id to have, known to be free); layers lowest first. Returns its id. Raises 400/2001 with one sentence for each breach."""
     columns = _checked(tx, {"name": name, "description": description, "team_id": team_id})
     model = from_layers(_zone_name(time_zone), _layers(tx, deed, (), layers))
-    schedule_id = ids.object_id(deed.chance)
+    schedule_id = own_id or ids.object_id(deed.chance)
     store.insert(tx, {"id": schedule_id, **columns}, model, deed.now)
     audit.record(tx, deed, reference(schedule_id, columns["name"]), before=None, after=_told(tx, columns, model))
     return schedule_id
@@ -416,7 +419,7 @@ def _whole(one: AskedLayer, before: Layer | None, deed: Deed, number: int) -> La
         assert one.user_ids is not None
         start, end = max(one.start, now), one.end
         return Layer(
-            id=ids.object_id(deed.chance),
+            id=one.own_id or ids.object_id(deed.chance),
             name=one.name or f"Layer {number}",
             start=start,
             end=None if end is None else max(end, start),

@@ -63,8 +63,9 @@ _TOLD: Final = (
 # ----------------------------------------------------------------------------------------------------------- services
 
 
-def create_service(tx: Tx, deed: Deed, *, name: str, escalation_policy_id: str, **more: Any) -> str:
+def create_service(tx: Tx, deed: Deed, *, name: str, escalation_policy_id: str, own_id: str | None = None, **more: Any) -> str:
     """A new service. `more` are other columns of its table; those left out have their defaults. Returns its id.
+    `own_id` is the id to have, when it is known to be free.
 
     Timeouts are in seconds; 0 and None turn them off. Raises 400/2001 with one sentence for each breach.
     """
@@ -72,7 +73,7 @@ def create_service(tx: Tx, deed: Deed, *, name: str, escalation_policy_id: str, 
         raise invalid(f"There may be at most {SERVICES_MOST} services")
     columns = _checked(tx, {"name": name, "escalation_policy_id": escalation_policy_id, **more}, None)
     row = {
-        "id": ids.object_id(deed.chance),
+        "id": own_id or ids.object_id(deed.chance),
         "description": None,
         "is_disabled": False,
         "auto_resolve_timeout": None,
@@ -314,10 +315,13 @@ def add_integration(
     vendor_id: str | None = None,
     email: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    own_id: str | None = None,
+    own_key: str | None = None,
 ) -> str:
     """A new way into a service, with a key of its own. `deed.chance` must be the system's. Returns its id.
 
     `settings` is what a reader of ours needs: the `mapping` of the generic one. An e-mail integration has an address.
+    `own_id` and `own_key`: the id and the routing key to have, known to be free, of one that senders use elsewhere already.
     """
     service_row(tx, service_id)
     if type_ not in INTEGRATION_TYPES:
@@ -328,10 +332,10 @@ def add_integration(
     sent = {"name": name, "vendor_id": vendor_id, "email": email, "settings": settings or {}}
     columns = _checked_integration(tx, sent, type_, None)
     row = {
-        "id": ids.object_id(deed.chance),
+        "id": own_id or ids.object_id(deed.chance),
         "service_id": service_id,
         "type": type_,
-        "routing_key": ids.integration_key(deed.chance),
+        "routing_key": own_key or ids.integration_key(deed.chance),
         "created_at": deed.now,
         **columns,
     }

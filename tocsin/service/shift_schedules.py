@@ -45,12 +45,13 @@ def refusal(errors: Errors) -> Refusal:
 
 
 def create(
-    tx: Tx, deed: Deed, *, name: str | None, time_zone: str | None, description: str | None = None, team_id: str | None = None
-) -> str:
-    """A new schedule without rotations. Returns its id."""
+    tx: Tx, deed: Deed, *, name: str | None, time_zone: str | None, description: str | None = None, team_id: str | None = None,
+    own_id: str | None = None,
+) -> str:  # fmt: skip
+    """A new schedule without rotations (`own_id`: the id to have, known to be free). Returns its id."""
     columns = _checked(tx, {"name": name, "description": description, "team_id": team_id}, time_zone, is_new=True)
     model = Model(str(time_zone))
-    schedule_id = ids.object_id(deed.chance)
+    schedule_id = own_id or ids.object_id(deed.chance)
     versions.insert(tx, {"id": schedule_id, "is_shift_based": True, **columns}, model, deed.now)
     told = _told(tx, columns, model.time_zone)
     audit.record(tx, deed, schedules.reference(schedule_id, columns["name"]), before=None, after=told)
