@@ -69,6 +69,18 @@ def schemas() -> dict[tuple[str, str, int], dict[str, Any]]:
     return found
 
 
+@cache
+def empty(method: str, path: str) -> frozenset[int]:
+    """The good statuses of this operation that are published without a JSON answer."""
+    found = set()
+    for place, operations in document()["paths"].items():
+        if shape(place) == path and method.lower() in operations:
+            for status, answer in operations[method.lower()]["responses"].items():
+                if status.startswith("2") and not any("json" in name for name in _resolved(answer).get("content", {})):
+                    found.add(int(status))
+    return frozenset(found)
+
+
 def _resolved(value: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in value:
         node: Any = document()

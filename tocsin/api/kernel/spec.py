@@ -112,6 +112,7 @@ class Action:
     `writes` says whether it gets a write transaction; by default everything but GET does.
     `body_optional`: an empty body is the struct's defaults.
     `maps_errors`: refusals of the request tell their errors as a map from field to sentences (PagerDuty's v3).
+    `also`: statuses that `run` answers with besides, as a Reply or a refusal of its own.
     """
 
     method: str
@@ -130,10 +131,16 @@ class Action:
     includes: frozenset[str] = frozenset()
     from_needed: bool = False
     summary: str = ""
+    also: tuple[int, ...] = ()
 
     @cached_property
     def envelope(self) -> type[msgspec.Struct]:
         return wrapper(self.wrap_in, self.body)
+
+    @property
+    def good_status(self) -> int:
+        """The status of a good answer: of a DELETE that says no other, 204."""
+        return 204 if self.method == "DELETE" and self.status == 200 else self.status
 
 
 def Report(path: str, tag: str, run: Callable[[Call], Any], **more: Any) -> Action:  # noqa: N802 - reads as a declaration

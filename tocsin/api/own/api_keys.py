@@ -100,6 +100,7 @@ KEYS = Resource(
 DECLARED = (
     KEYS,
     Action(
-        method="POST", path="/api_keys", tag="API Keys", run=create, body=KeyWrite, wrap_in="api_key", scope="api_keys.write"
+        method="POST", path="/api_keys", tag="API Keys", run=create, body=KeyWrite, wrap_in="api_key", scope="api_keys.write",
+        status=201,
     ),
 )  # fmt: skip

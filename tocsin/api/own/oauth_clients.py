@@ -70,7 +70,7 @@ DECLARED = (
     ),
     Action(
         method="POST", path=PATH, tag=TAG, run=create, body=ClientWrite, wrap_in="oauth_client",
-        needs=(permission.CREATE, "oauth_client"), scope="oauth_clients.write",
+        needs=(permission.CREATE, "oauth_client"), scope="oauth_clients.write", status=201,
     ),
     Action(method="DELETE", path=f"{PATH}/{{id}}/tokens", tag=TAG, run=end_tokens, scope="oauth_clients.write"),
 )  # fmt: skip

@@ -151,7 +151,7 @@ def _body(call: Call, swap: Swap, schedule_name: str, names: Mapping[str, str], 
 
 DECLARED = (
     Report(ALL, TAG, listed, scope="schedules.read"),
-    Action(method="POST", path=ALL, tag=TAG, run=ask, body=SwapWrite, wrap_in="swap", scope="schedules.write"),
+    Action(method="POST", path=ALL, tag=TAG, run=ask, body=SwapWrite, wrap_in="swap", scope="schedules.write", status=201),
     Report(ONE, TAG, one, wrap_out="swap", scope="schedules.read"),
     *(
         Action(method="POST", path=f"{ONE}/{name}", tag=TAG, run=run, wrap_out="swap", scope="schedules.write")

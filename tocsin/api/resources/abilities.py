@@ -28,5 +28,5 @@ def asked(call: Call) -> Reply:
 
 DECLARED = (
     Report("/abilities", "Abilities", listed, wrap_out="abilities", scope="abilities.read"),
-    Report("/abilities/{id}", "Abilities", asked, scope="abilities.read"),
+    Report("/abilities/{id}", "Abilities", asked, scope="abilities.read", status=204),
 )

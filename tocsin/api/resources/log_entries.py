@@ -112,7 +112,7 @@ def write_channel(call: Call, wish: ChannelWrite) -> Reply:
 DECLARED = (
     Action(
         method="PUT", path="/log_entries/{id}/channel", tag="Log Entries", run=write_channel, body=ChannelWrite, wrap_in="channel",
-        scope="incidents.write", from_needed=True,
+        scope="incidents.write", from_needed=True, status=202,
     ),
     Report("/log_entries", "Log Entries", list_, scope="incidents.read", includes=INCLUDES),
     Report("/log_entries/{id}", "Log Entries", show, scope="incidents.read", wrap_out="log_entry", includes=INCLUDES),

@@ -215,5 +215,5 @@ DECLARED = (
     ),
     Report(_ONE, TAG, show, scope="services.read", wrap_out=KIND, includes=INCLUDES),
     Action(method="PUT", path=_ONE, tag=TAG, run=update, body=WindowWrite, wrap_in=KIND, wrap_out=KIND, scope="services.write"),
-    Action(method="DELETE", path=_ONE, tag=TAG, run=remove, scope="services.write"),
+    Action(method="DELETE", path=_ONE, tag=TAG, run=remove, scope="services.write", also=(405,)),
 )  # fmt: skip
