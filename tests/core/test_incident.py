@@ -311,6 +311,15 @@ def test_escalated_by_hand_it_goes_to_the_next_or_to_a_named_level() -> None:
     assert story.escalate(0).events == (), "it is there already"
 
 
+def test_escalated_by_hand_to_a_level_of_nobody_it_goes_round_once_and_stays_with_whoever_is_there() -> None:
+    story = opened(ladder(rung(ADA, number=1), rung(number=2), loops=2))
+    assert story.escalate(1).events == (), "it would only come back to Ada, whose time is running"
+    story.acknowledge()
+    story.escalate(1)
+    assert (story.incident.level, story.incident.status) == (0, Status.TRIGGERED)
+    assert story.escalate(1).events == ()
+
+
 def test_escalating_an_acknowledged_incident_triggers_it() -> None:
     story = opened()
     story.acknowledge()

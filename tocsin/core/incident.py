@@ -864,7 +864,8 @@ def _stands_there(incident: Incident, step: Step) -> bool:
         isinstance(step, Climb)
         and incident.status is Status.TRIGGERED
         and incident.assigned_via == VIA_POLICY
-        and (incident.level, incident.loop) == (step.level, step.loop)
+        and incident.level == step.level
+        and (incident.loop == step.loop or step.repeats)  # asked for an empty level, it would go round to where it stands
         and {person.user_id for person in step.people} == set(incident.user_ids)
         and (incident.escalate_at is not None or incident.urgency is Urgency.LOW)
     )
@@ -907,6 +908,8 @@ def _escalate(incident: Incident, command: Escalate, now: datetime) -> Decision:
             1015, "Escalation Policy Has No User On Call", f"nobody is on call on any level of {incident.policy.name}"
         )
     if command.level is not None and _stands_there(incident, step):
+        if step.repeats:
+            return _nothing(f"nobody is on call from level {command.level + 1} on: it stays with those on level {incident.level + 1}")
         return _nothing(f"it is on level {command.level + 1} already")
     why = f"escalated by {command.agent.summary}"
     events, effects = _stand_on(
