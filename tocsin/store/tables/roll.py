@@ -18,9 +18,10 @@ from tocsin.store.tables import (
     shift_schedules,
     subscriptions,
     swaps,
+    watching,
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding, entrance, attachments, business)
+AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding, entrance, attachments, business, watching)
 
 __all__ = ["AREAS", "METADATA"]

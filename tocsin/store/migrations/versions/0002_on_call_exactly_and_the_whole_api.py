@@ -156,6 +156,24 @@ def upgrade() -> None:
     sa.Column('last_used_at', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_oauth_clients'))
     )
+    op.create_table('own_alarms',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('late_since', sa.BigInteger(), nullable=True),
+    sa.Column('raised_at', sa.BigInteger(), nullable=True),
+    sa.Column('told_at', sa.BigInteger(), nullable=True),
+    sa.Column('calm_since', sa.BigInteger(), nullable=True),
+    sa.Column('words', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_own_alarms'))
+    )
+    op.create_table('own_pulses',
+    sa.Column('node', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('host', sa.Text(), nullable=False),
+    sa.Column('tried_at', sa.BigInteger(), nullable=False),
+    sa.Column('heard_at', sa.BigInteger(), nullable=True),
+    sa.Column('trouble', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('node', 'digest', name=op.f('pk_own_pulses'))
+    )
     op.create_table('paused_alerts',
     sa.Column('alert_id', sa.Text(), nullable=False),
     sa.Column('service_id', sa.Text(), nullable=False),
@@ -217,6 +235,11 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_tags')),
     sa.UniqueConstraint('label', name=op.f('uq_tags_label'))
+    )
+    op.create_table('watches',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('looked_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_watches'))
     )
     op.create_table('webhook_oauth_clients',
     sa.Column('id', sa.Text(), nullable=False),
@@ -371,6 +394,18 @@ def upgrade() -> None:
     with op.batch_alter_table('scim_users', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_scim_users_external_id'), ['external_id'], unique=False)
 
+    op.create_table('self_test_plans',
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('is_on', sa.Boolean(), nullable=True),
+    sa.Column('weekday', sa.Integer(), nullable=False),
+    sa.Column('hour', sa.Integer(), nullable=False),
+    sa.Column('next_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_self_test_plans_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_self_test_plans'))
+    )
+    with op.batch_alter_table('self_test_plans', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_self_test_plans_next_at'), ['next_at'], unique=False)
+
     op.create_table('shift_overrides',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('schedule_id', sa.Text(), nullable=False),
@@ -512,6 +547,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'), ['contact_method_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'), ['user_id'], unique=False)
 
+    op.create_table('self_tests',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('contact_method_id', sa.Text(), nullable=False),
+    sa.Column('outbox_id', sa.Text(), nullable=False),
+    sa.Column('sent_at', sa.BigInteger(), nullable=False),
+    sa.Column('answer_by', sa.BigInteger(), nullable=False),
+    sa.Column('confirmed_at', sa.BigInteger(), nullable=True),
+    sa.Column('missed_at', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['contact_method_id'], ['contact_methods.id'], name=op.f('fk_self_tests_contact_method_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_self_tests_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_self_tests'))
+    )
+    with op.batch_alter_table('self_tests', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_self_tests_contact_method_id'), ['contact_method_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_self_tests_user_id'), ['user_id'], unique=False)
+
     op.create_table('service_custom_field_values',
     sa.Column('service_id', sa.Text(), nullable=False),
     sa.Column('field_id', sa.Text(), nullable=False),
@@ -593,6 +645,47 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['rule_id'], ['oncall_handoff_notification_rules.id'], name=op.f('fk_handoff_notices_rule_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('rule_id', 'schedule_id', 'at', 'kind', name=op.f('pk_handoff_notices'))
     )
+    op.create_table('heartbeats',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('integration_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('sealed_secret', sa.Text(), nullable=False),
+    sa.Column('schedule', sa.Text(), nullable=False),
+    sa.Column('grace_seconds', sa.Integer(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('expected_at', sa.BigInteger(), nullable=True),
+    sa.Column('due_at', sa.BigInteger(), nullable=True),
+    sa.Column('started_at', sa.BigInteger(), nullable=True),
+    sa.Column('last_ping_at', sa.BigInteger(), nullable=True),
+    sa.Column('ping_count', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('minute_at', sa.BigInteger(), nullable=True),
+    sa.Column('minute_count', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('last_arrival', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['integration_id'], ['integrations.id'], name=op.f('fk_heartbeats_integration_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_heartbeats')),
+    sa.UniqueConstraint('digest', name=op.f('uq_heartbeats_digest')),
+    sa.UniqueConstraint('integration_id', name=op.f('uq_heartbeats_integration_id'))
+    )
+    with op.batch_alter_table('heartbeats', schema=None) as batch_op:
+        batch_op.create_index('ix_heartbeats_due', ['due_at'], unique=False, sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
+
+    op.create_table('heartbeat_pings',
+    sa.Column('heartbeat_id', sa.Text(), nullable=False),
+    sa.Column('number', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('exit_status', sa.Integer(), nullable=True),
+    sa.Column('lasted_ms', sa.BigInteger(), nullable=True),
+    sa.Column('method', sa.Text(), nullable=False),
+    sa.Column('remote_address', sa.Text(), nullable=True),
+    sa.Column('body', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['heartbeat_id'], ['heartbeats.id'], name=op.f('fk_heartbeat_pings_heartbeat_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('heartbeat_id', 'number', name=op.f('pk_heartbeat_pings'))
+    )
     with op.batch_alter_table('round_robin', schema=None) as batch_op:
         batch_op.add_column(sa.Column('last_target_id', sa.Text(), nullable=True))
 
@@ -608,6 +701,11 @@ def downgrade() -> None:
     with op.batch_alter_table('round_robin', schema=None) as batch_op:
         batch_op.drop_column('last_target_id')
 
+    op.drop_table('heartbeat_pings')
+    with op.batch_alter_table('heartbeats', schema=None) as batch_op:
+        batch_op.drop_index('ix_heartbeats_due', sqlite_where=sa.text('due_at IS NOT NULL'), postgresql_where=sa.text('due_at IS NOT NULL'))
+
+    op.drop_table('heartbeats')
     op.drop_table('handoff_notices')
     with op.batch_alter_table('swap_asked', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_swap_asked_user_id'))
@@ -628,6 +726,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_service_custom_field_values_field_id'))
 
     op.drop_table('service_custom_field_values')
+    with op.batch_alter_table('self_tests', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_self_tests_user_id'))
+        batch_op.drop_index(batch_op.f('ix_self_tests_contact_method_id'))
+
+    op.drop_table('self_tests')
     with op.batch_alter_table('oncall_handoff_notification_rules', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_user_id'))
         batch_op.drop_index(batch_op.f('ix_oncall_handoff_notification_rules_contact_method_id'))
@@ -674,6 +777,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_shift_overrides_schedule_id'))
 
     op.drop_table('shift_overrides')
+    with op.batch_alter_table('self_test_plans', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_self_test_plans_next_at'))
+
+    op.drop_table('self_test_plans')
     with op.batch_alter_table('scim_users', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_scim_users_external_id'))
 
@@ -711,6 +818,7 @@ def downgrade() -> None:
     op.drop_table('custom_field_options')
     op.drop_table('coverage_holes')
     op.drop_table('webhook_oauth_clients')
+    op.drop_table('watches')
     op.drop_table('tags')
     with op.batch_alter_table('service_dependencies', schema=None) as batch_op:
         batch_op.drop_index('ix_service_dependencies_dependent')
@@ -723,6 +831,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_paused_alerts_created')
 
     op.drop_table('paused_alerts')
+    op.drop_table('own_pulses')
+    op.drop_table('own_alarms')
     op.drop_table('oauth_clients')
     with op.batch_alter_table('notification_subscriptions', schema=None) as batch_op:
         batch_op.drop_index('ix_notification_subscriptions_subscriber')
