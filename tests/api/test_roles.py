@@ -178,6 +178,7 @@ def _things(api: Api) -> dict[str, str]:
     things["status_rule"] = new(api, f"/users/{ADA.id}/status_update_notification_rules", "status_update_notification_rule", **status_wish)["id"]
     things["default_method"] = new(api, f"/users/{ADA.id}/contact_methods", "contact_method", **method | {"address": "ada@spare.example.org"})["id"]
     things["client"] = new(api, "/api/v1/oauth_clients", "oauth_client", name="Reports", scopes=["incidents.read"])["id"]
+    things["directory"] = new(api, "/api/v1/scim_tokens", "scim_token", label="Directory")["id"]
     things["key"] = new(api, "/api_keys", "api_key", label="of Ada", user_id=ADA.id)["id"]
     window = {"start_time": "2026-11-24T09:00:00Z", "end_time": "2026-11-24T10:00:00Z", "services": [target]}
     things["window"] = new(api, "/maintenance_windows", "maintenance_window", **window)["id"]
@@ -195,10 +196,24 @@ def _things(api: Api) -> dict[str, str]:
         "delivery_method": {"type": "http_delivery_method", "url": "https://example.org/hook"},
     }  # fmt: skip
     things["hook"] = new(api, "/webhook_subscriptions", "webhook_subscription", **hook)["id"]
+    things |= _attached(api, target, things)
     things["license"] = api.ask("GET", "/licenses").body["licenses"][0]["id"]
     things["vendor"] = api.ask("GET", "/vendors").body["vendors"][0]["id"]
     things["ability"] = api.ask("GET", "/abilities").body["abilities"][0]
     return things
+
+
+def _attached(api: Api, service: dict[str, Any], things: dict[str, str]) -> dict[str, str]:
+    """A tag, add-on and business services, one of which depends on the service."""
+    made = {"tag": new(api, "/tags", "tag", label="Night people")["id"]}
+    made["addon"] = new(api, "/addons", "addon", type="incident_show_addon", name="Runbook", src="https://example.org/runbook")["id"]
+    for name in ("business", "other_business"):
+        made[name] = new(api, "/business_services", "business_service", name=name)["id"]
+    below = {"supporting_service": {"id": service["id"], "type": "service"}, "dependent_service": {"id": made["business"], "type": "business_service"}}
+    assert api.ask("POST", "/service_dependencies/associate", {"relationships": [below]}).status == 200
+    subscribed = {"subscribers": [{"subscriber_id": things["bo"], "subscriber_type": "user"}]}
+    assert api.ask("POST", f"/business_services/{made['business']}/subscribers", subscribed).status == 200
+    return made
 
 
 def _shift_based(api: Api, user_id: str) -> dict[str, str]:
@@ -300,6 +315,53 @@ def _field_cases(at: str, field: str, option: str) -> dict[str, Case]:
     }
 
 
+def _attached_cases(things: dict[str, str]) -> dict[str, Case]:
+    """The operations on tags, add-ons, business services and dependencies."""
+    ends = [{"id": things["service"], "type": "service"}, {"id": things["business"], "type": "business_service"}]
+    there = {"relationships": [{"supporting_service": ends[0], "dependent_service": ends[1]}]}
+    fresh = {"relationships": [{"supporting_service": {"id": things["other_business"], "type": "business_service"}, "dependent_service": ends[0]}]}
+    subscribers = {"subscribers": [{"subscriber_id": things["bo"], "subscriber_type": "user"}]}
+    tagging = {"add": [{"type": "tag", "label": "Day people"}, {"type": "tag_reference", "id": things["tag"]}]}
+    threshold = {"global_threshold": {"id": things["priority"], "order": 1}}
+    one, incident = "/business_services/{business}", "/incidents/{incident}/business_services"
+    return {
+        "GET /tags": Case(EVERYBODY),
+        "POST /tags": Case(MANAGER, body={"tag": {"type": "tag", "label": "Blue"}}),
+        "GET /tags/{tag}": Case(SEER),
+        "DELETE /tags/{tag}": Case(MANAGER),
+        "GET /tags/{tag}/users": Case(SEER),
+        f"GET /users/{ADA.id}/tags": Case(SEER),
+        f"POST /users/{ADA.id}/change_tags": Case(ADMIN, EVERYBODY, tagging),
+        "GET /addons": Case(EVERYBODY),
+        "POST /addons": Case(MANAGER, body={"addon": {"type": "full_page_addon", "name": "Status", "src": "https://example.org/status"}}),
+        "GET /addons/{addon}": Case(SEER),
+        "PUT /addons/{addon}": Case(MANAGER, body={"addon": {"name": "Other"}}),
+        "DELETE /addons/{addon}": Case(MANAGER),
+        "GET /business_services": Case(EVERYBODY),
+        "POST /business_services": Case(MANAGER, body={"business_service": {"name": "New"}}),
+        f"GET {one}": Case(SEER),
+        f"PUT {one}": Case(MANAGER, body={"business_service": {"name": "Other"}}),
+        f"DELETE {one}": Case(MANAGER),
+        f"POST {one}/account_subscription": Case(MANAGER),
+        f"DELETE {one}/account_subscription": Case(MANAGER),
+        f"GET {one}/subscribers": Case(SEER),
+        f"POST {one}/subscribers": Case(SEER, body=subscribers),
+        f"POST {one}/unsubscribe": Case(SEER, body=subscribers),
+        f"GET {one}/supporting_services/impacts": Case(SEER),
+        "GET /business_services/impacts": Case(SEER),
+        "GET /business_services/impactors": Case(SEER),
+        "GET /business_services/priority_thresholds": Case(SEER),
+        "PUT /business_services/priority_thresholds": Case(MANAGER, body=threshold),
+        "DELETE /business_services/priority_thresholds": Case(MANAGER),
+        f"GET {incident}/impacts": Case(SEER),
+        f"PUT {incident}/{{business}}/impacts": Case(RESPONDER, body={"relation": "not_impacted"}),
+        "GET /service_dependencies/business_services/{business}": Case(SEER),
+        "GET /service_dependencies/technical_services/{service}": Case(SEER),
+        "POST /service_dependencies/associate": Case(MANAGER, body=fresh),
+        "POST /service_dependencies/disassociate": Case(MANAGER, body=there),
+    }
+
+
 def _bodies(things: dict[str, str]) -> dict[str, Case]:
     ada, bo = {"id": ADA.id, "type": "user_reference"}, {"id": BO.id, "type": "user_reference"}
     rules = [{"escalation_delay_in_minutes": 5, "targets": [ada]}]
@@ -326,6 +388,10 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "POST /api/v1/oauth_clients": Case(ADMIN, ADMIN, {"oauth_client": {"name": "Other", "scopes": ["users.read"]}}),
         "DELETE /api/v1/oauth_clients/{client}": Case(ADMIN, ADMIN),
         "DELETE /api/v1/oauth_clients/{client}/tokens": Case(ADMIN, ADMIN),
+        "GET /api/v1/scim_tokens": Case(EVERYBODY),
+        "GET /api/v1/scim_tokens/{directory}": Case(ADMIN, ADMIN),
+        "POST /api/v1/scim_tokens": Case(ADMIN, ADMIN, {"scim_token": {"label": "Other"}}),
+        "DELETE /api/v1/scim_tokens/{directory}": Case(ADMIN, ADMIN),
         "GET /audit/records": Case(ADMIN, ADMIN),
         f"GET {ada_s}/audit/records": Case(MANAGER, MANAGER),
         "GET /teams/{team}/audit/records": Case(MANAGER, MANAGER),
@@ -536,6 +602,7 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "DELETE /services/custom_fields/{service_field}/field_options/{service_option}": Case(MANAGER),
         "GET /services/{service}/custom_fields/values": Case(SEER),
         "PUT /services/{service}/custom_fields/values": Case(MANAGER, body={"custom_fields": [{"name": "tier", "value": "gold"}]}),
+        **_attached_cases(things),
         "GET /teams": Case(EVERYBODY),
         "GET /teams/{team}": Case(EVERYBODY),
         "POST /teams": Case(MANAGER, EVERYBODY, {"team": {"name": "New"}}),

@@ -16,7 +16,7 @@ from tocsin.core import permission
 from tocsin.core.permission import Actor, Level, Thing
 from tocsin.store import people as store_people
 from tocsin.store.db import Tx
-from tocsin.store.tables import handoffs, incidents, people, schedules, services
+from tocsin.store.tables import business, handoffs, incidents, people, schedules, services
 
 _policy_team = sa.select(services.escalation_policy.c.team_id)
 
@@ -24,6 +24,7 @@ TEAM_OF: Final[Mapping[str, sa.ColumnElement[str | None]]] = {
     "team": people.team.c.id,
     "escalation_policy": services.escalation_policy.c.team_id,
     "schedule": schedules.schedule.c.team_id,
+    "business_service": business.business_service.c.team_id,
     "service": _policy_team.where(services.escalation_policy.c.id == services.service.c.escalation_policy_id)
     .correlate(services.service)
     .scalar_subquery(),

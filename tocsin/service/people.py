@@ -23,12 +23,12 @@ from tocsin.channels import keeping
 from tocsin.channels.roll import BY_KIND
 from tocsin.core import permission, sign_in
 from tocsin.core.permission import Actor, Level
-from tocsin.service import audit, handoffs, succession
+from tocsin.service import audit, handoffs, succession, tags
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
 from tocsin.store import sessions, subscriptions
 from tocsin.store.db import Tx
-from tocsin.store.tables import people, schedules, services
+from tocsin.store.tables import business, people, schedules, services
 
 COLORS: Final = (
     "purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise", "dark-slate-blue", "cayenne", "orange-red",
@@ -162,6 +162,7 @@ def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = No
     if reasons := succession.blocking(tx, user_id, deed.now):
         raise invalid(*reasons)
     subscriptions.forget(tx, ("user", user_id))
+    tags.forget(tx, "user", user_id)
     tx.execute(sa.delete(people.user).where(people.user.c.id == user_id))
     audit.record(tx, deed, user_reference(user_id, user.name), before=_told(_columns(user)), after=None)
 
@@ -410,7 +411,9 @@ def release_team(tx: Tx, deed: Deed, team_id: str, *, reassign_to: str | None) -
     if reassign_to is not None and (reassign_to == team_id or reassign_to not in rows.teams(tx, [reassign_to])):
         raise invalid("reassignment_team must be the id of another team")
     subscriptions.forget(tx, ("team", team_id))
-    for kind, table in (("escalation_policy", services.escalation_policy), ("schedule", schedules.schedule)):
+    tags.forget(tx, "team", team_id)
+    owned = (("escalation_policy", services.escalation_policy), ("schedule", schedules.schedule), ("business_service", business.business_service))
+    for kind, table in owned:
         for row in tx.rows(sa.select(table.c.id, table.c.name).where(table.c.team_id == team_id)):
             reference = {"id": row.id, "type": f"{kind}_reference", "summary": row.name}
             audit.record(tx, deed, reference, before={"team_id": team_id}, after={"team_id": reassign_to})

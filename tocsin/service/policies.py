@@ -17,7 +17,7 @@ from tocsin.base import ids, json
 from tocsin.base.errors import Refusal, invalid, not_found
 from tocsin.core.escalation import MAX_DELAY_MINUTES, MAX_LOOPS, MAX_RULES, MAX_TARGETS, Rule, Strategy, Target
 from tocsin.core.permission import Actor
-from tocsin.service import access, audit
+from tocsin.service import access, audit, tags
 from tocsin.service.audit import Deed
 from tocsin.store import policies as store
 from tocsin.store.db import Tx
@@ -104,6 +104,7 @@ def delete_policy(tx: Tx, deed: Deed, policy_id: str) -> None:
     if users:
         raise invalid(*(f"The escalation policy is used by the service '{row.name}' ({row.id})" for row in users))
     tx.execute(sa.delete(round_robin).where(round_robin.c.rule_id.in_([rule["id"] for rule in old.rules])))
+    tags.forget(tx, "escalation_policy", policy_id)
     tx.execute(sa.delete(escalation_policy).where(escalation_policy.c.id == policy_id))
     was = {key: getattr(old, key) for key in (*_TOLD, "team_id")}
     audit.record(tx, deed, policy_reference(policy_id, old.name), before=_told(tx, was), after=None)

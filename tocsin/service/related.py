@@ -15,10 +15,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from tocsin.core import similar
+from tocsin.core import dependencies, similar
+from tocsin.core.dependencies import TECHNICAL
 from tocsin.core.incident import Incident
 from tocsin.core.permission import Actor
 from tocsin.service import access
+from tocsin.store import dependencies as store_dependencies
 from tocsin.store import incident_lists
 from tocsin.store.db import Tx
 from tocsin.store.incident_lists import Wanted
@@ -66,6 +68,15 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """An incident whose service hangs together with that of the one asked about: which of the two depends on which."""
+
+    incident: Brief
+    supporting_id: str
+    dependent_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outlier:
     """How often the service had incidents like this one from `since` until it began.
 
@@ -109,6 +120,26 @@ def related(tx: Tx, actor: Actor, incident: Incident) -> list[Alike]:
     alike = _ranked(incident, [one for one in found if one.id != incident.id], RELATED_LEAST)
     newest = sorted(alike, key=lambda one: (one.incident.created_at, one.incident.id), reverse=True)
     return newest[:RELATED_MOST]
+
+
+def linked(tx: Tx, actor: Actor, incident: Incident) -> list[Linked]:
+    """Open incidents that began about the same time on services which depend on its service, or on which it depends, near or
+    far; the newest first.
+    """
+    start = (TECHNICAL, incident.service_id)
+    above = {id_ for kind, id_ in dependencies.reached([start], store_dependencies.above(tx, [start])) if kind == TECHNICAL}
+    below = {
+        id_ for kind, id_ in dependencies.reached([start], store_dependencies.below(tx, [start]), downward=True) if kind == TECHNICAL
+    }
+    if not above | below:
+        return []
+    wanted = Wanted(
+        statuses=incident_lists.STATUSES[:2], service_ids=tuple(sorted(above | below)), since=incident.created_at - BESIDE,
+        until=incident.created_at + BESIDE, sorts=(("created_at", True),),
+    )  # fmt: skip
+    found = _seen(tx, actor, wanted, RELATED_MOST)
+    mine = incident.service_id
+    return [Linked(one, one.service_id, mine) if one.service_id in below else Linked(one, mine, one.service_id) for one in found]
 
 
 def outlier(tx: Tx, actor: Actor, incident: Incident, since: datetime | None = None) -> Outlier:

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from tocsin.base import ids, times
 from tocsin.base.errors import invalid, not_found
 from tocsin.inbound.roll import READERS
-from tocsin.service import audit, groupings, hours, webhooks
+from tocsin.service import audit, groupings, hours, impacts, webhooks
 from tocsin.service.audit import Deed
+from tocsin.store import dependencies, heartbeats
 from tocsin.store.db import Tx
 from tocsin.store.tables.services import escalation_policy, integration, service
 
@@ -131,7 +132,9 @@ def delete_service(tx: Tx, deed: Deed, service_id: str) -> None:
     groupings.forget_service(tx, service_id)
     hours.drop_timers(tx, service_id)
     tx.execute(sa.delete(integration).where(integration.c.service_id == service_id))
+    dependencies.forget(tx, ("service", service_id))
     tx.execute(sa.delete(service).where(service.c.id == service_id))
+    impacts.settle(tx, deed.now, deed.chance)
     was = {key: getattr(old, key) for key in (*_TOLD, "escalation_policy_id")} | {"alert_grouping_parameters": form}
     audit.record(tx, deed, service_reference(service_id, old.name), before=_told(tx, was), after=None)
     tx.wake("integrations")
@@ -364,6 +367,8 @@ def change_integration(tx: Tx, deed: Deed, integration_id: str, changes: Mapping
 def remove_integration(tx: Tx, deed: Deed, integration_id: str) -> None:
     """Close this way in; its key is unknown from now on."""
     old = integration_row(tx, integration_id)
+    if (watched := heartbeats.on_integration(tx, integration_id)) is not None:
+        raise invalid(f"The heartbeat {watched.name} comes in by this integration: delete the heartbeat instead")
     tx.execute(sa.delete(integration).where(integration.c.id == integration_id))
     was = {key: getattr(old, key) for key in ("name", "type", "vendor_id", "email", "settings")}
     reference = _integration_reference(integration_id, old.type, old.name)

@@ -7,7 +7,7 @@ Laws:
 Source: BEHAVIOUR 3.1 (status update, subscribers).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -21,6 +21,7 @@ from tocsin.core.incident import Incident
 from tocsin.service import access, notify, people
 from tocsin.store import subscriptions
 from tocsin.store.db import Tx
+from tocsin.store.subscriptions import Thing
 from tocsin.store.tables.handoffs import status_update_rule
 from tocsin.store.tables.incidents import incident as incident_table
 from tocsin.store.tables.people import contact_method, team_member
@@ -77,33 +78,40 @@ def tell(tx: Tx, update: Update, *, public_url: str, now: datetime, chance: Rand
         "link": f"{public_url}/incidents/{incident.id}" if public_url else "",
     } | ({"html": update.html} if update.html else {})
     told = recipients(tx, incident, besides=update.agent.id)
-    ways = _ways(tx, told)
-    for user_id in told:
-        for way_id in ways.get(user_id, ()):
-            reason = f"{update.agent.summary} told how incident #{incident.number} stands; you subscribed to it, or it is yours"
-            notify.owe_notice(
-                tx, user_id, way_id, purpose=message.STATUS_UPDATE, facts=facts, reason=reason, now=now, chance=chance
-            )  # fmt: skip
-    rest = [user_id for user_id in told if user_id not in ways]
     reason = f"{update.agent.summary} told how incident #{incident.number} stands"
-    notify.owe_quietly(
-        tx, rest, purpose=message.STATUS_UPDATE, facts=facts, reason=reason, now=now, chance=chance
-    )  # fmt: skip
+    send(tx, told, facts, (f"{reason}; you subscribed to it, or it is yours", reason), now=now, chance=chance)
     return told
+
+
+def send(tx: Tx, user_ids: Sequence[str], facts: Mapping[str, str], reasons: tuple[str, str], *, now: datetime, chance: Random) -> None:
+    """Owe these words to people as law 3 says. `reasons`: for who is told by rule or mail, and for who is told otherwise."""
+    ways = _ways(tx, user_ids)
+    for user_id in user_ids:
+        for way_id in ways.get(user_id, ()):
+            notify.owe_notice(
+                tx, user_id, way_id, purpose=message.STATUS_UPDATE, facts=facts, reason=reasons[0], now=now, chance=chance
+            )  # fmt: skip
+    rest = [user_id for user_id in user_ids if user_id not in ways]
+    notify.owe_quietly(tx, rest, purpose=message.STATUS_UPDATE, facts=facts, reason=reasons[1], now=now, chance=chance)
 
 
 def recipients(tx: Tx, incident: Incident, *, besides: str) -> list[str]:
     """Who is told: assignees (but not `besides`, who tells it), then users and members of teams that subscribed."""
     assigned = [user_id for user_id in incident.user_ids if user_id != besides]
+    wanted = list(dict.fromkeys([*assigned, *hearers(tx, ("incident", incident.id))]))[:RECIPIENTS_MOST]
+    return [user_id for user_id in wanted if _sees(tx, user_id, incident.id)]
+
+
+def hearers(tx: Tx, thing: Thing) -> list[str]:
+    """The users that subscribed to something, and the members of teams that did, the oldest subscription first."""
     subscribed: list[str] = []
-    for kind, id_ in subscriptions.subscribers(tx, ("incident", incident.id)):
+    for kind, id_ in subscriptions.subscribers(tx, thing):
         if kind == "user":
             subscribed.append(id_)
         else:
             members = sa.select(team_member.c.user_id).where(team_member.c.team_id == id_)
             subscribed += [row.user_id for row in tx.rows(members.order_by(team_member.c.user_id))]
-    wanted = list(dict.fromkeys([*assigned, *subscribed]))[:RECIPIENTS_MOST]
-    return [user_id for user_id in wanted if _sees(tx, user_id, incident.id)]
+    return list(dict.fromkeys(subscribed))
 
 
 def _sees(tx: Tx, user_id: str, incident_id: str) -> bool:

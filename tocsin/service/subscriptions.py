@@ -17,11 +17,11 @@ from tocsin.service.audit import Deed
 from tocsin.store import subscriptions as store
 from tocsin.store.db import Tx
 from tocsin.store.subscriptions import Thing
-from tocsin.store.tables import incidents
+from tocsin.store.tables import business, incidents
 
 SUCCESS, DUPLICATE, UNAUTHORIZED = "success", "duplicate", "unauthorized"
 
-SUBSCRIBABLE: Final[Mapping[str, sa.Table]] = {"incident": incidents.incident}
+SUBSCRIBABLE: Final[Mapping[str, sa.Table]] = {"incident": incidents.incident, "business_service": business.business_service}
 """What can be subscribed to, by type."""
 THINGS_MOST: Final = 100
 """Things that one request may name."""

@@ -59,3 +59,8 @@ def remove(tx: Tx, subscriber: Thing, subscribable: Thing) -> bool:
 def forget(tx: Tx, subscriber: Thing) -> None:
     """End all subscriptions of a user or team that is about to go."""
     tx.execute(sa.delete(table).where(table.c.subscriber_type == subscriber[0], table.c.subscriber_id == subscriber[1]))
+
+
+def forget_thing(tx: Tx, subscribable: Thing) -> None:
+    """End all subscriptions to a thing that is about to go."""
+    tx.execute(sa.delete(table).where(table.c.subscribable_type == subscribable[0], table.c.subscribable_id == subscribable[1]))

@@ -27,6 +27,9 @@ PATHS: Final[Mapping[str, str]] = {
     "webhook_subscription": "/webhook_subscriptions",
     "maintenance_window": "/maintenance_windows",
     "business_service": "/business_services",
+    "tag": "/tags",
+    "extension": "/extensions",
+    "extension_schema": "/extension_schemas",
 }
 """By type, the path of its collection: what `self` and `html_url` are made of. A type that is not here has neither."""
 

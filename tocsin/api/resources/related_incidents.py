@@ -10,7 +10,7 @@ from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
 from tocsin.core.incident import Incident
 from tocsin.service import related
-from tocsin.service.related import Brief
+from tocsin.service.related import Brief, Linked
 from tocsin.store import incidents as store
 
 PAST_SHOWN: Final = 5
@@ -32,15 +32,32 @@ def past(call: Call) -> Body:
 
 
 def beside(call: Call) -> Body:
-    """Open incidents that began about the same time and say much the same, each with why it is here."""
-    found = related.related(call.tx, call.actor, _asked(call))
-    whole = _whole(call, [one.incident.id for one in found])
+    """Open incidents that began about the same time and say much the same, or hang together by their services: each with why."""
+    asked = _asked(call)
+    found = {one.incident.id: one.incident for one in related.related(call.tx, call.actor, asked)}
+    linked = {one.incident.id: one for one in related.linked(call.tx, call.actor, asked)}
+    alike = set(found)
+    found |= {id_: one.incident for id_, one in linked.items()}
+    whole = _whole(call, list(found))
     why = {"type": "machine_learning_inferred", "metadata": {"grouping_classification": "similar_contents", "user_feedback": FEEDBACK}}
     return {
         "related_incidents": [
-            {"incident": whole.get(one.incident.id) or _brief(call, one.incident), "relationships": [why]} for one in found
+            {
+                "incident": whole.get(id_) or _brief(call, one),
+                "relationships": [*([why] if id_ in alike else []), *([_link(call, linked[id_])] if id_ in linked else [])],
+            }
+            for id_, one in found.items()
         ]
     }
+
+
+def _link(call: Call, one: Linked) -> Body:
+    """Which of the two services depends on which."""
+    supporting, dependent = (
+        {"id": id_, "type": "technical_service_reference", "self": f"{call.house.api_url}/services/{id_}"}
+        for id_ in (one.supporting_id, one.dependent_id)
+    )
+    return {"type": "service_dependency", "metadata": {"supporting_services": [supporting], "dependent_services": [dependent]}}
 
 
 def outlier(call: Call) -> Body:

@@ -16,7 +16,7 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.core import permission
 from tocsin.core.escalation import Strategy
 from tocsin.core.permission import Thing
-from tocsin.service import access, groupings, maintenance
+from tocsin.service import access, addons, groupings, maintenance
 from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import incidents
 from tocsin.store import services as store
@@ -72,6 +72,7 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
         found = list(policies.values())
         whole = dict(zip((row.id for row in found), escalation_policies(call, found), strict=True))
     told_in = zone(call.query.one("time_zone"))
+    shown_beside = addons.on_incidents_of(call.tx, ids)
     bodies = []
     for row in rows:
         policy = policies.get(row.escalation_policy_id)
@@ -103,7 +104,10 @@ def services(call: Call, rows: Rows, *, expand: Collection[str] = ()) -> list[Bo
                 "incident_urgency_rule": row.incident_urgency_rule,
                 "support_hours": row.support_hours,
                 "scheduled_actions": row.scheduled_actions,
-                "addons": [],
+                "addons": [
+                    {**envelope.common(call.house, one.type, one.id, one.name, path=f"/addons/{one.id}"), "type": f"{one.type}_reference"}
+                    for one in shown_beside[row.id]
+                ],
                 "response_play": None,
                 "alert_creation": row.alert_creation,
                 "alert_grouping": grouping["type"] if grouping and grouping["type"] in {"time", "intelligent"} else None,
