@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from tocsin.api import oauth
+from tocsin.api import oauth, scim
 from tocsin.api.kernel import envelope, openapi
 from tocsin.api.kernel.call import MAX_BODY, House, Reply, Request
 from tocsin.api.kernel.routes import Table
@@ -41,6 +41,7 @@ def make_app(table: Table, house: House, clock: Clock) -> Starlette:
         routes=[
             Route("/openapi.json", describe, methods=["GET"]),
             *(Route(path, _Edge(oauth.answer, house, clock)) for path in oauth.PATHS),
+            *(Route(path, _Edge(scim.answer, house, clock)) for path in (scim.PREFIX, scim.PREFIX + "/{path:path}")),
             Route("/{path:path}", _Edge(table.answer, house, clock)),
         ],
     )
