@@ -204,7 +204,7 @@ def _checked(tx: Tx, changes: Mapping[str, Any], old: sa.Row[Any] | None) -> dic
     columns = dict(changes)
     errors: list[str] = []
     if "events" in columns:
-        columns["events"] = sorted(set(columns["events"]))
+        columns["events"] = [*dict.fromkeys(columns["events"])]  # as they were sent: clients compare lists by place
         if not columns["events"]:
             errors.append("Events cannot be empty")
         if unknown := [name for name in columns["events"] if name not in EVENT_TYPES]:

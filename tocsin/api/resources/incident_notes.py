@@ -61,7 +61,8 @@ def write(call: Call, wish: NoteWrite) -> Body:
 def change(call: Call, wish: NoteWrite) -> Body:
     incident_id = incidents.id_of(call, permission.RESPOND)
     row = _row(call, incident_id, call.params["note_id"])
-    call.tx.execute(sa.update(note).where(note.c.id == row.id).values(content=wish.content, updated_at=call.now))
+    if row.content != wish.content:
+        call.tx.execute(sa.update(note).where(note.c.id == row.id).values(content=wish.content, updated_at=call.now))
     return shown(call, [_row(call, incident_id, row.id)])[0]
 
 
