@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin.api import callbacks, edge, feeds, vitals
+from tocsin.api import callbacks, edge, feeds, heartbeats, vitals
 from tocsin.api.gate import Gate, RsgiApp
 from tocsin.api.kernel.call import House
 from tocsin.api.kernel.routes import Table
@@ -38,6 +38,7 @@ from tocsin.engine.coverage import CoveragePass
 from tocsin.engine.deliver import Courier, Delivery
 from tocsin.engine.follow import follow_pass
 from tocsin.engine.handoffs import handoffs_pass
+from tocsin.engine.heartbeats import heartbeats_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
@@ -87,6 +88,9 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     def handoffs(now: datetime) -> bool:
         return handoffs_pass(db, now, node=node, chance=chance, public_url=told.public_url)
 
+    def silence(now: datetime) -> bool:
+        return heartbeats_pass(db, now, node=node, chance=chance)
+
     def housekeeping(now: datetime) -> bool:
         return housekeeping_pass(db, now, node=node, keep=keep)
 
@@ -98,6 +102,7 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
         Pass("ingest", ingest, timedelta(milliseconds=500), ("ingest",)),
         Pass("timers", timers, timedelta(milliseconds=500), ("timers",)),
         Pass("follow", follow, timedelta(milliseconds=500), ("events",), pause=timedelta(milliseconds=100)),
+        Pass("heartbeats", silence, timedelta(seconds=1)),
         Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
         Pass("calendars", calendars, timedelta(seconds=15), (BELL,)),
         Pass("coverage", CoveragePass(db, node), COVERAGE_LOOKED_AT),
@@ -123,6 +128,13 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
         elif path.startswith("/callbacks/"):
             request = await _callback(Request(scope, receive))
             found = await run_in_threadpool(callbacks.answer, db, calls, request, now=clock(), chance=chance)
+            await Response(found.body, found.status, dict(found.headers))(scope, receive, send)
+        elif path.startswith(heartbeats.PREFIX):
+            request = await _callback(Request(scope, receive), most=heartbeats.BODY_MAX)
+            client = scope.get("client")
+            found = await run_in_threadpool(
+                heartbeats.answer, db, seals, request.method, path, request.body, client[0] if client else None, now=clock(), chance=premises.dice
+            )
             await Response(found.body, found.status, dict(found.headers))(scope, receive, send)
         elif path.startswith(feeds.PREFIX):
             found = await run_in_threadpool(feeds.answer, db, seals, base_url, scope["method"], path, now=clock())
@@ -154,12 +166,12 @@ def make_health(premises: Premises, failing: Callable[[], dict[str, str]]) -> AS
     return app
 
 
-async def _callback(request: Request) -> callbacks.Callback:
-    """What a provider tells us, read as far as it may go."""
+async def _callback(request: Request, most: int = callbacks.BODY_MAX) -> callbacks.Callback:
+    """What a provider or a heartbeat tells us, read as far as it may go."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > callbacks.BODY_MAX:
+        if len(body) > most:
             break
     headers = {name.lower(): value for name, value in request.headers.items()}
     return callbacks.Callback(request.method, request.url.path, request.url.query, headers, body)
