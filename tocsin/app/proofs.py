@@ -66,8 +66,14 @@ def _doubles(found: Coverage) -> Iterable[str]:
 def replacement_words(touched: Iterable[Place], changes: Iterable[Change]) -> str:
     """What replacing somebody touches, a line each, and what it opens and closes."""
     lines = [f"  {one.kind.replace('_', ' ')} {one.name} ({one.id}): the successor {one.words}" for one in touched]
+    return "\n".join([*lines, *changed_words(changes)]) or "  nothing names them"
+
+
+def changed_words(changes: Iterable[Change]) -> list[str]:
+    """What an edit opens, delays and closes, a line each."""
+    lines: list[str] = []
     for change in changes:
         name = change.service.name if change.service else change.policy.name
         for word, parts in (("NOBODY", change.opens), ("later ", change.later), ("closed", change.closes)):
             lines += [f"  {word}  {name}: {_stretch(row)}: {_why(row.first) or 'somebody is reached again'}" for row in together(parts)]
-    return "\n".join(lines) or "  nothing names them"
+    return lines

@@ -67,9 +67,9 @@ def decode(text: bytes) -> Any:
     try:
         return _Builder().built(yaml.parse(words, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
+        mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise Unreadable(mark.line + 1 if mark else 1, what) from error
+        raise Unreadable(1 if mark is None else mark.line + 1, what) from error
     except yaml.YAMLError as error:
         raise Unreadable(1, " ".join(str(error).split())) from error
 
@@ -101,10 +101,11 @@ class _Builder:
         root: Any = None
         seen = 0
         for event in events:
+            line = event.start_mark.line + 1
             if isinstance(event, yaml.DocumentStartEvent):
                 seen += 1
                 if seen > 1:
-                    raise Unreadable(event.start_mark.line + 1, "a second document begins here: a file holds one, so leave the --- out")
+                    raise Unreadable(line, "a second document begins here: a file holds one, so leave the --- out")
                 root = self._value(next(events), events)
         return root
 
