@@ -195,6 +195,8 @@ def _things(api: Api) -> dict[str, str]:
         "type": "webhook_subscription", "events": ["incident.triggered"], "filter": {"type": "account_reference"},
         "delivery_method": {"type": "http_delivery_method", "url": "https://example.org/hook"},
     }  # fmt: skip
+    daily = {"type": "calendar", "rule": "FREQ=DAILY", "time_zone": "UTC"}
+    things["heartbeat"] = new(api, "/api/v1/heartbeats", "heartbeat", name="Backup", service=target, schedule=daily)["id"]
     things["hook"] = new(api, "/webhook_subscriptions", "webhook_subscription", **hook)["id"]
     things |= _attached(api, target, things)
     things["license"] = api.ask("GET", "/licenses").body["licenses"][0]["id"]
@@ -555,6 +557,14 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "POST /api/v1/schedules/{rota}/swaps/{swap}/accept": Case(RESPONDER),
         "POST /api/v1/schedules/{rota}/swaps/{swap}/decline": Case(RESPONDER),
         "POST /api/v1/schedules/{rota}/swaps/{swap}/withdraw": Case(MANAGER),
+        "GET /api/v1/heartbeats": Case(EVERYBODY),
+        "POST /api/v1/heartbeats": Case(MANAGER, body={"heartbeat": {"name": "Other", "service": service, "schedule": {"type": "period", "seconds": 60}}}),
+        "GET /api/v1/heartbeats/{heartbeat}": Case(SEER),
+        "PUT /api/v1/heartbeats/{heartbeat}": Case(MANAGER, body={"heartbeat": {"grace": 60}}),
+        "DELETE /api/v1/heartbeats/{heartbeat}": Case(MANAGER),
+        "POST /api/v1/heartbeats/{heartbeat}/pause": Case(MANAGER),
+        "POST /api/v1/heartbeats/{heartbeat}/resume": Case(MANAGER),
+        "POST /api/v1/heartbeats/{heartbeat}/regenerate_address": Case(MANAGER),
         "GET /services": Case(EVERYBODY),
         "GET /services/{service}": Case(SEER),
         "POST /services": Case(MANAGER, body={"service": {"name": "New", "escalation_policy": policy}}),
