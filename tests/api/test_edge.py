@@ -36,6 +36,14 @@ def test_every_answer_with_a_body_is_json_and_names_its_request(client: TestClie
         assert not [name for name in answer.headers if name.startswith("ratelimit")]
 
 
+@pytest.mark.parametrize("path", ["/teams/%0A", "/%0A", "/teams%0D%0A", "/a%0A/com", "/openapi.json%0A"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_line_break_in_a_path_is_answered_in_json_too(client: TestClient, method: str, path: str) -> None:
+    answer = client.request(method, path)
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, 2100)
+
+
 def test_an_unknown_key_is_told_in_json(client: TestClient) -> None:
     answer = client.get("/teams", headers={"authorization": "Token token=no"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, 2006)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -30,8 +31,16 @@ log = logging.getLogger("tocsin.api")
 
 Answerer = Callable[[House, Request], Reply]
 
+
+class _Anything(PathConvertor):
+    """Every path: Starlette's own stops at a line break, and would answer in plain text."""
+
+    regex = "(?s:.*)"
+
+
 def make_app(table: Table, house: House, clock: Clock) -> Starlette:
     """The REST API as an ASGI application, to be mounted at the root behind the gate and the pages."""
+    register_url_convertor("anything", _Anything())
     described = json.encode(openapi.document(table, house.base_url))
 
     async def describe(_http: HttpRequest) -> Response:
@@ -42,7 +51,7 @@ def make_app(table: Table, house: House, clock: Clock) -> Starlette:
             Route("/openapi.json", describe, methods=["GET"]),
             *(Route(path, _Edge(oauth.answer, house, clock)) for path in oauth.PATHS),
             *(Route(path, _Edge(scim.answer, house, clock)) for path in (scim.PREFIX, scim.PREFIX + "/{path:path}")),
-            Route("/{path:path}", _Edge(table.answer, house, clock)),
+            Route("/{path:anything}", _Edge(table.answer, house, clock)),
         ],
     )
 
