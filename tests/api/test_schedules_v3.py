@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from tests.api.conftest import Api
 from tests.api.test_feeds import events as calendar
 from tests.api.test_kernel import state
-from tests.api.test_schedules import layer
+from tests.api.test_schedules import layer, policy
 from tests.api.test_schedules import made as made_v2
 from tests.people import ADA, BO, CY
 from tocsin.api.kernel.call import Reply
+from tocsin.core.escalation import Target
 from tocsin.service import shift_exceptions as service
 from tocsin.service.shift_rotations import ROTATIONS_MOST
 from tocsin.store.tables.schedules import schedule_version
@@ -108,6 +109,26 @@ def final(api: Api, at: str, since: str, until: str, **query: str) -> list[tuple
 
 def day(number: int, hour: int = 9) -> str:
     return f"2026-11-{number:02d}T{hour:02d}:00:00Z"
+
+
+def on_call_periods(api: Api) -> set[tuple[str, str, str]]:
+    return {(one["user"]["summary"], one["start"], one["end"]) for one in ok(api.ask("GET", "/oncalls"))["oncalls"]}
+
+
+def test_a_shift_that_runs_is_told_from_its_start_whatever_is_edited_meanwhile(api: Api) -> None:
+    at = made(api)
+    rotation(api, at, wish())
+    policy(api, "Payments", [Target("schedule", at)])
+    running = ("Ada", day(23), day(24))
+    assert on_call_periods(api) == {running}
+    api.later(hours=2)
+    rotation(api, at, wish(CY.id, effective_since=day(23, 11)))
+    api.later(hours=1)
+    assert on_call_periods(api) == {running, ("Cy", day(23, 11), day(24))}
+    shift(api, at, BO.id, day(23, 13), day(23, 14))
+    api.later(hours=3)
+    ok(api.ask("PUT", f"/v3/schedules/{at}", {"schedule": {"description": "New"}}))
+    assert on_call_periods(api) == {running, ("Cy", day(23, 11), day(24))}
 
 
 # ------------------------------------------------------------------------------------------------------------ schedules

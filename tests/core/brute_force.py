@@ -287,18 +287,21 @@ def begun_of_rule(
     return sorted(found)
 
 
-def people_of_shift(shift: RecurringShift, instant: datetime, zone: ZoneInfo) -> tuple[str, ...] | None:
+def number_of_shift(shift: RecurringShift, instant: datetime, zone: ZoneInfo) -> int | None:
+    """The number of the turn that the instant is in; None = the shift does not apply."""
     if instant < shift.since or (shift.until is not None and instant >= shift.until):
         return None
     if not is_allowed(shift, instant, zone):
         return None
     if isinstance(shift.recurrence, Rule):
-        running = shift_of_rule(shift.recurrence, instant)
-        if running is None:
-            return None
-        number = running
-    else:
-        number = turn_number(shift.recurrence, instant, zone)
+        return shift_of_rule(shift.recurrence, instant)
+    return turn_number(shift.recurrence, instant, zone)
+
+
+def people_of_shift(shift: RecurringShift, instant: datetime, zone: ZoneInfo) -> tuple[str, ...] | None:
+    number = number_of_shift(shift, instant, zone)
+    if number is None:
+        return None
     return shift.slots[(number // shift.turns_per_slot + shift.phase) % len(shift.slots)]
 
 
@@ -335,3 +338,53 @@ def people_of_model(model: Model, overrides: Sequence[Override], instant: dateti
 def people_at(schedule: Schedule, overrides: Sequence[Override], instant: datetime) -> set[str]:
     ruling = [version for version in schedule.versions if version.effective_at <= instant]
     return people_of_model(ruling[-1].model, overrides, instant) if ruling else set()
+
+
+# ------------------------------------------------------------------------------------ whether a shift outlives an edit
+
+Grounds = tuple[str | None, frozenset[object]]
+"""Through which replacement somebody is on call by a source, and everything else that would cut that if it changed."""
+
+
+def grounds_of(model: Model, instant: datetime) -> dict[tuple[str, str], Grounds]:
+    """Why everybody is on call by one version, without overrides: by user and source, in the model's order."""
+    zone = ZoneInfo(model.time_zone)
+    found: dict[tuple[str, str], Grounds] = {}
+
+    def standing(sources: set[str]) -> set[object]:
+        return {one.id for one in model.replacements if one.source_id in sources and one.start <= instant < one.end}
+
+    def take(source_id: str, people: tuple[str, ...], what_cuts: set[object]) -> None:
+        for member in people or (None,):
+            user, by = member, None
+            for one in sorted(model.replacements, key=lambda one: one.sequence):
+                if one.source_id == source_id and one.member == member and one.start <= instant < one.end:
+                    user, by = one.by, one.id
+            if user is not None:
+                found[user, source_id] = (by, frozenset(what_cuts))
+
+    for rank in sorted({rotation.rank for rotation in model.rotations}, reverse=True):
+        above = [rotation for rotation in model.rotations if rotation.rank > rank]
+        turns_above: set[object] = {(shift.id, number_of_shift(shift, instant, zone)) for one in above for shift in one.shifts}
+        for rotation in model.rotations:
+            for shift in rotation.shifts if rotation.rank == rank else ():
+                number = number_of_shift(shift, instant, zone)
+                if number is not None:
+                    people = shift.slots[(number // shift.turns_per_slot + shift.phase) % len(shift.slots)]
+                    take(rotation.id, people, {*turns_above, (shift.id, number), *standing({rotation.id, *(one.id for one in above)})})
+        if found:
+            break
+    for extra in model.extra_shifts:
+        if extra.start <= instant < extra.end:
+            take(extra.id, extra.people, standing({extra.id}))
+    return found
+
+
+def outlives(old: Model, new: Model, edge: datetime, user: str, source_id: str) -> bool:
+    """Whether a user's time on call by a source goes on across an edit: the same replacement, and neither version ends or begins it there."""
+    before = edge - MINUTE
+    was, would_be, had_been, is_now = (
+        grounds.get((user, source_id))
+        for grounds in (grounds_of(old, before), grounds_of(old, edge), grounds_of(new, before), grounds_of(new, edge))
+    )
+    return was is not None and is_now is not None and was == would_be and had_been == is_now and was[0] == is_now[0]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -130,6 +131,16 @@ def test_restrictions_follow_the_schedules_zone_through_the_year() -> None:
     assert people(one, "2026-03-08T13:00Z") == ["Ada"]
     assert people(one, "2026-03-08T21:00Z") == []
     assert people(one, "2026-11-01T13:59Z") == []
+
+
+def test_a_day_that_a_zone_leaves_out_may_hold_the_only_window_of_its_week() -> None:
+    """Apia left out Friday, 30 December 2011."""
+    friday = layer("only", "Ada", start=at("2011-12-01"), restrictions=(Restriction(5, 0, DAY),))
+    one = schedule(friday, layer("low", "Bo", start=at("2011-12-01")), zone="Pacific/Apia", since=at("2011-12-01"))
+    one = replace(one, versions=(replace(one.versions[0], model=replace(one.model, rotations=one.model.rotations[::-1])),))
+    for instant in ("2011-12-29T12:00Z", "2011-12-30T09:59Z", "2011-12-30T10:00Z", "2011-12-31T10:00Z"):
+        assert people(one, instant) == ["Bo"], instant
+    assert people(schedule(friday, zone="Pacific/Apia", since=at("2011-12-01")), "2011-12-30T09:59Z") == []
 
 
 def test_coverage_is_the_share_of_the_span_with_somebody_in_it() -> None:
@@ -377,6 +388,72 @@ def test_an_edit_changes_nothing_before_it() -> None:
     assert on_call_at(edited, (), NOW)[0].start == NOW
 
 
+def edited_at(*edits: tuple[str, Model]) -> Schedule:
+    return Schedule("PSCHED1", "First line", tuple(Version(number, at(instant), model) for number, (instant, model) in enumerate(edits, start=1)))
+
+
+def told(found: Sequence[OnCall]) -> list[str]:
+    return [f"{one.user_id} {one.start:%d %H:%M} {one.end:%d %H:%M}" for one in found]
+
+
+def test_an_edit_that_leaves_somebody_on_call_does_not_cut_their_period() -> None:
+    plain = Model("UTC", (rota("A", "Ada", "Bo"), rota("B", "Cy")))
+    more = replace(plain, rotations=(*plain.rotations, rota("C", "Dee")))
+    one = edited_at(("2026-06-01", plain), ("2026-06-02T09:00Z", more), ("2026-06-02T12:00Z", plain), ("2026-06-02T12:00Z", more))
+    for instant in ("2026-06-02T08:00Z", "2026-06-02T09:00Z", "2026-06-02T11:59Z", "2026-06-02T12:00Z", "2026-06-02T23:00Z"):
+        assert {"Bo 02 00:00 03 00:00", "Cy 02 00:00 03 00:00"} <= set(told(on_call_at(one, (), at(instant)))), instant
+    assert told(on_call_at(one, (), at("2026-06-02T18:00Z")))[2:] == ["Dee 02 09:00 03 00:00"]
+    assert told(periods(one, (), Span(at("2026-06-02T06:00Z"), at("2026-06-02T18:00Z")))) == [
+        "Bo 02 00:00 03 00:00", "Cy 02 00:00 03 00:00", "Dee 02 09:00 03 00:00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((rota("A", "Ada"),), (rota("A", "Ada", turn=2 * DAY),), "Ada 01 00:00 03 00:00"),  # the shift is made longer
+        ((rota("A", "Ada"),), (rota("B", "Ada"),), "Ada 01 12:00 02 00:00"),  # of another rotation: another shift
+        ((rota("A", "Ada", turn=12 * HOUR),), (rota("A", "Ada"),), "Ada 01 12:00 02 00:00"),  # the old one ended just there
+        ((rota("A", "Ada"),), (rota("A", "Ada", turn=12 * HOUR),), "Ada 01 12:00 02 00:00"),  # the new one begins just there
+        ((rota("A", "Bo"),), (rota("A", "Ada"),), "Ada 01 12:00 02 00:00"),
+        ((), (rota("A", "Ada"),), "Ada 01 12:00 02 00:00"),
+    ],
+)
+def test_a_period_is_cut_where_an_edit_changes_hands(before: tuple[Rotation, ...], after: tuple[Rotation, ...], expected: str) -> None:
+    one = edited_at(("2026-06-01", Model("UTC", before)), ("2026-06-01T12:00Z", Model("UTC", after)))
+    found = told(on_call_at(one, (), at("2026-06-01T18:00Z")))
+    assert expected in found
+
+
+def test_a_second_source_is_not_cut_by_an_edit_while_the_first_one_names_the_same_person() -> None:
+    plain = Model("UTC", (rota("A", "Ada", "Bo", turn=12 * HOUR), rota("B", "Ada")))
+    one = edited_at(("2026-06-01", plain), ("2026-06-01T06:00Z", replace(plain, rotations=(*plain.rotations, rota("C", "Cy")))))
+    assert "Ada 01 00:00 02 00:00" in told(on_call_at(one, (), at("2026-06-01T18:00Z")))
+
+
+def test_what_was_over_before_an_edit_is_not_taken_back_by_it() -> None:
+    """A version does not name replacements and extra shifts that were over when it was made."""
+    shift = rota("A", "Ada")
+    one = edited_at(
+        ("2026-06-01", Model("UTC", (shift,), (), (replaced("Ada", "Bo"),))), ("2026-06-01T15:00Z", Model("UTC", (shift,)))
+    )
+    assert told(on_call_at(one, (), at("2026-06-01T18:00Z"))) == ["Ada 01 12:00 02 00:00"]
+    assert told(on_call_at(one, (), at("2026-06-01T11:00Z"))) == ["Bo 01 10:00 01 12:00"]
+
+
+def test_an_edit_under_an_override_does_not_cut_it_and_what_comes_after_begins_at_its_end() -> None:
+    one = edited_at(("2026-06-01", Model("UTC", (rota("A", "Ada"),))), ("2026-06-01T12:00Z", Model("UTC", (rota("A", "Ada", "Cy"),))))
+    owned = (override("Bo", "2026-06-01T11:00Z", "2026-06-01T13:00Z"),)
+    assert told(on_call_at(one, owned, at("2026-06-01T12:30Z"))) == ["Bo 01 11:00 01 13:00"]
+    assert told(on_call_at(one, owned, at("2026-06-01T14:00Z"))) == ["Ada 01 13:00 02 00:00"]
+    assert told(on_call_at(one, (override("Bo", "2026-05-30", "2026-06-01T13:00Z"),), at("2026-06-01T12:30Z"))) == ["Bo 01 00:00 01 13:00"]
+
+
+def test_who_comes_to_be_on_call_by_a_second_source_is_told_for_all_of_the_time() -> None:
+    one = of_model(Model("UTC", (rota("A", "Ada", "Bo", turn=12 * HOUR), rota("B", "Ada"))))
+    assert told(periods(one, (), days(0, 1))) == ["Ada 01 00:00 01 12:00", "Bo 01 12:00 02 00:00", "Ada 01 12:00 02 00:00"]
+
+
 ANY_LAYER = st.builds(
     lambda name, users, turn, quarters, hours, restrictions: (name, users, turn, quarters, hours, restrictions),
     st.sampled_from("ABC"),
@@ -472,6 +549,74 @@ def assert_all_agree(one: Schedule, overrides: Sequence[Override], change: datet
             assert period.start <= instant < period.end
             for edge in (period.start, period.end - timedelta(minutes=1)):
                 assert period.user_id in brute_force.people_at(one, overrides, edge), (instant, period)
+
+
+ANY_ROTATION = st.tuples(
+    st.sampled_from("AB"),
+    st.lists(st.sampled_from(["Ada", "Bo", "Cy Ada", ""]), min_size=1, max_size=2),
+    st.sampled_from([5 * HOUR, DAY, 2 * DAY]),
+    st.integers(0, 1),
+)
+ANY_EDIT = st.tuples(
+    st.lists(ANY_ROTATION, max_size=3),
+    st.lists(st.tuples(st.integers(-1500, 2500), st.integers(1, 1500), st.sampled_from(["A", "B", "X"]), st.sampled_from([None, "Ada", "Bo"])), max_size=2),
+    st.booleans(),
+    st.one_of(st.sampled_from([0, 60, 300, 720]), st.integers(1, 900)),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(ZONES_AND_CHANGES),
+    st.lists(ANY_EDIT, min_size=2, max_size=6),
+    st.lists(st.tuples(st.integers(-1500, 1500), st.integers(1, 900)), max_size=1),
+    st.lists(st.integers(-2000, 3000), min_size=1, max_size=5),
+)
+def test_a_period_goes_on_across_an_edit_exactly_where_the_second_opinion_says_so(
+    place: tuple[str, str],
+    edits: list[tuple[list[tuple[str, list[str], int, int]], list[tuple[int, int, str, str | None]], bool, int]],
+    owned: list[tuple[int, int]],
+    minutes: list[int],
+) -> None:
+    change = at(place[1])
+    versions: list[Version] = []
+    now = change - timedelta(days=1)
+    rotations: dict[str, Rotation] = {}
+    for number, (drawn, swaps, has_extra, later) in enumerate(edits, start=1):  # an edit changes what it names, the rest stays
+        for name, slots, turn, rank in drawn:
+            shift = RecurringShift(name, name, Turns(change, turn), change - timedelta(days=9), None, tuple(tuple(slot.split()) for slot in slots))
+            rotations[name] = Rotation(name, name, (shift,), rank)
+        extras = (ExtraShift("X", change - timedelta(hours=9), change + timedelta(hours=9), ("Bo", "Dee")),) if has_extra else ()
+        replacements = tuple(
+            Replacement(f"R{which}", source, change + timedelta(minutes=start), change + timedelta(minutes=start + length), member, "Eve", which)
+            for which, (start, length, source, member) in enumerate(swaps)
+        )
+        versions.append(Version(number, now, Model(place[0], tuple(rotations.values()), extras, replacements)))
+        now += timedelta(minutes=later)
+    one = Schedule("P", "", tuple(versions))
+    overrides = [
+        Override(f"O{number}", change + timedelta(minutes=start), change + timedelta(minutes=start + length), "Ada", number)
+        for number, (start, length) in enumerate(owned)
+    ]
+    ruling = [version for version in versions if version_at(one, version.effective_at) == version]
+
+    def source_at(instant: datetime, user: str) -> str:
+        if any(own.start <= instant < own.end for own in overrides):
+            return "override"
+        version = version_at(one, instant)
+        assert version is not None
+        return next(source for who, source in brute_force.grounds_of(version.model, instant) if who == user)
+
+    for instant in [change + timedelta(minutes=minute) for minute in minutes] + [version.effective_at for version in ruling]:
+        for period in on_call_at(one, overrides, instant):
+            source = source_at(instant, period.user_id)
+            for moment in (period.start, period.end - timedelta(microseconds=1)):  # all of a period says the same of it
+                assert period in on_call_at(one, overrides, moment) or source_at(moment, period.user_id) != source
+            for old, new in pairwise(ruling):
+                edge = new.effective_at
+                if period.start <= edge <= period.end and not any(own.start <= edge <= own.end for own in overrides):
+                    expected = brute_force.outlives(old.model, new.model, edge, period.user_id, source)
+                    assert (period.start < edge < period.end) == expected, (edge, period)
 
 
 @settings(max_examples=30, deadline=None)

@@ -352,8 +352,9 @@ def _window_at(
         near.append((start, end))
         is_even = is_even and start - instant == start_wall - wall and end - instant == end_wall - wall
     if not is_even:
-        # The clocks change nearby, so that a window may lie elsewhere than the wall clock says: look at two weeks of them.
-        near = [_placed(windows, monday, number, zone) for number in range(at - len(windows), at + len(windows) + 1)]
+        # The clocks change nearby, so that a window may lie elsewhere than the wall clock says: look at two weeks of them
+        # on each side: a day that a zone leaves out may swallow the only one of a week.
+        near = [_placed(windows, monday, number, zone) for number in range(at - 2 * len(windows), at + 2 * len(windows) + 1)]
         for start, end in near:
             if start <= instant < end:
                 return start, end, True

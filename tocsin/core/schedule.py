@@ -9,15 +9,22 @@ Laws:
 3. An override owns the whole schedule for its time, fills gaps too, and of several the later made one wins.
 4. What a schedule says of the time before an edit never changes: each version rules from its own instant on.
 5. `on_call_at`, `timeline` and `final` cannot disagree: the people of an instant come from one function, `_holders`.
+6. An edit cuts a person's period only where it changes hands: the period goes on across a version's edge if on both sides
+   the same source puts the person on call through the same replacement, the old version does not end that just there, and
+   the new one does not begin it just there. Overrides are no part of versions: none but the first cuts their periods.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
+from typing import Final
 
 from tocsin.base.times import Span, zone_named
 from tocsin.core.rotation import People, RecurringShift, Restriction, Turns, pieces_in, stretch_at, turn_at
+
+MOMENT: Final = timedelta(microseconds=1)
+"""The shortest time: how far before an edge is looked for what was just before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """One person's period on call around an instant, cut at hand-offs, overrides and edits of the schedule."""
+    """One person's period on call around an instant, cut at hand-offs, overrides and edits that change hands (law 6)."""
 
     user_id: str
     schedule_id: str
@@ -169,21 +176,65 @@ def version_at(schedule: Schedule, instant: datetime) -> Version | None:
 
 
 def on_call_at(schedule: Schedule, overrides: Sequence[Override], instant: datetime) -> tuple[OnCall, ...]:
-    """Who is on call at `instant`, each with the period around it; () = nobody."""
+    """Who is on call at `instant`, each with the period around it; () = nobody.
+
+    A period reaches as far as the versions given do: one that begins before the oldest of them is cut there.
+    """
     version = version_at(schedule, instant)
     if version is None:
         return ()
-    following = [later.effective_at for later in schedule.versions if later.number > version.number]
-    bounds = _Bounds(version.effective_at, min(following, default=None))
+    bounds = _Bounds(None, None)
     if overrides:
         owner = max((one for one in overrides if one.start <= instant < one.end), key=_made, default=None)
         for other in overrides:
             if other is not owner and (owner is None or other.sequence > owner.sequence):
                 bounds = bounds.outside(other.start, other.end, instant)
         if owner is not None:
-            bounds = bounds.within(owner.start, owner.end)
+            bounds = bounds.within(owner.start, owner.end).within(schedule.versions[0].effective_at, None)
             return (bounds.on_call(schedule.id, owner.user_id),)
-    return _on_call_by_model(schedule.id, version.model, instant, bounds)
+    found = _reaches(version.model, instant, bounds)
+    if len(schedule.versions) == 1:  # as almost always: nothing to join
+        first = version.effective_at
+        return tuple(reach.within(first, None).on_call(schedule.id, holder.user_id) for holder, reach in found)
+    ruling = _ruling(schedule)
+    at = ruling.index(version)
+    return tuple(_across(ruling, at, holder, reach, bounds).on_call(schedule.id, holder.user_id) for holder, reach in found)
+
+
+def _ruling(schedule: Schedule) -> tuple[Version, ...]:
+    """The versions that ever rule: of several from the same instant, the last."""
+    versions = schedule.versions
+    return tuple(
+        version
+        for version, later in zip(versions, (*versions[1:], None), strict=True)
+        if later is None or version.effective_at < later.effective_at
+    )
+
+
+def _across(versions: Sequence[Version], at: int, holder: Holder, reach: "_Bounds", free: "_Bounds") -> "_Bounds":
+    """How far the holder's period reaches by all versions (law 6), from what `versions[at]` says of it.
+
+    `free` is the time without overrides around it: what is asked of the versions beside it lies within.
+    """
+    first, start = at, reach.start
+    while start is not None and start < (edge := versions[first].effective_at):
+        start = edge
+        if first == 0:
+            break
+        first -= 1
+        before = _reach_of(holder, versions[first].model, edge - MOMENT, free)
+        if before is None or before.end is None or before.end <= edge:
+            break
+        start = before.start
+    last, end = at, reach.end
+    while last + 1 < len(versions) and end is not None and end > (edge := versions[last + 1].effective_at):
+        end = edge
+        last += 1
+        after = _reach_of(holder, versions[last].model, edge, free)
+        if after is None or after.start is None or after.start >= edge:
+            break
+        end = after.end
+    return _Bounds(start, end)
 
 
 def timeline(schedule: Schedule, overrides: Sequence[Override], span: Span) -> tuple[Stretch, ...]:
@@ -246,7 +297,7 @@ def overflowing(
     if span.end <= span.start:
         return tuple(entries)
     first = {period.user_id: period.start for period in on_call_at(schedule, overrides, span.start)}
-    moment = span.end - timedelta(microseconds=1)
+    moment = span.end - MOMENT
     last = {period.user_id: period.end for period in on_call_at(schedule, overrides, moment)}
     return tuple(
         Entry(
@@ -267,9 +318,11 @@ def periods(schedule: Schedule, overrides: Sequence[Override], span: Span) -> tu
     for stretch in timeline(schedule, overrides, span):
         if any(latest.get(holder.user_id, stretch.start) <= stretch.start for holder in stretch.holders):
             for period in on_call_at(schedule, overrides, stretch.start):
-                if latest.get(period.user_id, period.start) <= period.start:
+                told = latest.get(period.user_id)
+                if told is None or told < period.end:
+                    # Who comes to be on call by a second source while the first still says so is told once for a time.
+                    found.append(period if told is None or told <= period.start else replace(period, start=told))
                     latest[period.user_id] = period.end
-                    found.append(period)
     return tuple(sorted(found, key=lambda period: period.start))
 
 
@@ -343,7 +396,24 @@ class _Bounds:
         return OnCall(user_id, schedule_id, self.start, self.end)
 
 
-def _on_call_by_model(schedule_id: str, model: Model, instant: datetime, bounds: _Bounds) -> tuple[OnCall, ...]:
+def _reaches(model: Model, instant: datetime, bounds: _Bounds) -> list[tuple[Holder, _Bounds]]:
+    """Who is on call at `instant` by one version, and how far that reaches by it within `bounds`."""
+    won, standing = _won(model, instant, bounds)
+    if len(won) == 1 and not standing:
+        claim, reach = won[0]
+        return [(Holder(user_id, claim.source_id), reach) for user_id in dict.fromkeys(claim.people)]
+    reaches = {claim.source_id: reach for claim, reach in won}
+    return [(holder, reaches[holder.source_id]) for holder in _holders([claim for claim, _ in won], standing, None)]
+
+
+def _reach_of(holder: Holder, model: Model, instant: datetime, bounds: _Bounds) -> _Bounds | None:
+    """How far it reaches by one version that `holder` is on call at `instant`, be it by another source too; None: is not."""
+    won, standing = _won(model, instant, bounds)
+    return next((reach for claim, reach in won if claim.source_id == holder.source_id and holder in _members(claim, standing)), None)
+
+
+def _won(model: Model, instant: datetime, bounds: _Bounds) -> tuple[list[tuple[_Claim, _Bounds]], list[Replacement]]:
+    """The claims that put people on call at `instant`, how far each reaches within `bounds`, and the replacements of then."""
     zone = zone_named(model.time_zone)
     claims: list[tuple[_Claim, _Bounds]] = []
     won: list[tuple[_Claim, _Bounds]] = []
@@ -373,14 +443,7 @@ def _on_call_by_model(schedule_id: str, model: Model, instant: datetime, bounds:
                 if one.source_id == extra.id:
                     reach = _edged(reach, one, instant)
             won.append((_Claim(None, extra.id, extra.people), reach))
-    if len(won) == 1 and not standing:
-        claim, reach = won[0]
-        return tuple(reach.on_call(schedule_id, user_id) for user_id in dict.fromkeys(claim.people))
-    reaches = {claim.source_id: reach for claim, reach in won}
-    return tuple(
-        reaches[holder.source_id].on_call(schedule_id, holder.user_id)
-        for holder in _holders([claim for claim, _ in won], standing, None)
-    )
+    return won, standing
 
 
 def _edged(reach: _Bounds, one: Replacement, instant: datetime) -> _Bounds:

@@ -95,7 +95,7 @@ def feed(tx: Tx, seals: Seals, kind: str, id_: str, key: str, now: datetime) -> 
 
 
 def _of_schedule(tx: Tx, row: sa.Row[Any], span: Span) -> Feed:
-    loaded = store.load(tx, row.id, span)
+    loaded = store.load(tx, row.id, store.around(span))
     found: Sequence[Entry] = () if loaded is None else _entries(loaded, span)
     names = store_people.users(tx, [entry.user_id for entry in found])
     return Feed(
@@ -114,7 +114,7 @@ def _of_person(tx: Tx, row: sa.Row[Any], span: Span) -> Feed:
     wanted = tx.rows(sa.select(schedule.c.id).where(sa.or_(schedule.c.id.in_(named), schedule.c.id.in_(standing))))
     shifts = [
         Shift(_uid(id_, entry), entry.start, entry.end, f"On call: {loaded.schedule.name}", id_)
-        for id_, loaded in store.load_many(tx, [found.id for found in wanted], span).items()
+        for id_, loaded in store.load_many(tx, [found.id for found in wanted], store.around(span)).items()
         for entry in _entries(loaded, span)
         if entry.user_id == row.id
     ]

@@ -155,8 +155,9 @@ def beyond(spans: Sequence[Span], others: Sequence[Span]) -> tuple[Span, ...]:
 def _rotations(one: Schedule, span: Span) -> dict[str, str]:
     """The rotations of the versions that rule in the span and say something in it, the highest of the newest first."""
     found: dict[str, str] = {}
-    for version in reversed(one.versions):
-        if version.effective_at < span.end:
+    ends = [*(later.effective_at for later in one.versions[1:]), None]
+    for version, end in reversed(list(zip(one.versions, ends, strict=True))):
+        if version.effective_at < span.end and (end is None or end > span.start):
             for rotation in sorted(version.model.rotations, key=lambda rotation: rotation.rank, reverse=True):
                 is_over = all(shift.until is not None and shift.until <= span.start for shift in rotation.shifts)
                 if not is_over:
@@ -228,7 +229,7 @@ class Answer:
 
 
 def answer(loaded: Loaded, at: datetime) -> Answer:
-    """Who is on call at `at`, and why. `loaded` must hold what bears on the AHEAD after it."""
+    """Who is on call at `at`, and why. `loaded` must hold what bears on `store.around` the AHEAD after it."""
     one = loaded.schedule
     line = rules.timeline(one, loaded.overrides, Span(at, at + AHEAD))
     version = rules.version_at(one, at)
@@ -260,7 +261,7 @@ def _reason(loaded: Loaded, model: Model, holder: Holder, at: datetime) -> Reaso
 def answers(tx: Tx, actor: Actor, schedule_ids: Collection[str], at: datetime) -> list[Answer]:
     """Who is on call at `at` by those of these schedules that the actor may see, by name."""
     seen = access.known(tx, actor, "schedule", schedule, schedule_ids)
-    loaded = store.load_many(tx, list(seen), Span(at, at + AHEAD))
+    loaded = store.load_many(tx, list(seen), store.around(Span(at, at + AHEAD)))
     return sorted((answer(one, at) for one in loaded.values()), key=lambda one: (one.schedule.casefold(), one.schedule_id))
 
 
@@ -360,7 +361,7 @@ def listed(tx: Tx, actor: Actor, span: Span, *, team_id: str = "", words: str = 
         statement = statement.where(dialect.contains(table.c.name, words))
     rows = tx.rows(statement.limit(LISTED + 1).offset((max(page, 1) - 1) * LISTED))
     shown = rows[:LISTED]
-    loaded = store.load_many(tx, [row.id for row in shown], Span(span.start, max(span.end, span.start + AHEAD)))
+    loaded = store.load_many(tx, [row.id for row in shown], store.around(Span(span.start, max(span.end, span.start + AHEAD))))
     found = []
     for row in shown:
         one = loaded[row.id]

@@ -71,7 +71,10 @@ ENDS_BEFORE_START: Final = "Override must end after its start"
 
 
 def people_on_call(tx: Tx, schedule_ids: Collection[str], instant: datetime) -> dict[str, tuple[OnCall, ...]]:
-    """Who is on call by each of these schedules at `instant`; () = nobody, which is also what an unknown id says."""
+    """Who is on call by each of these schedules at `instant`; () = nobody, which is also what an unknown id says.
+
+    Only the version that rules then is read: a period that begins before it, or that a later one ends, is not told whole.
+    """
     loaded = store.load_many(tx, set(schedule_ids), Span(instant, instant))
     found: dict[str, tuple[OnCall, ...]] = dict.fromkeys(schedule_ids, ())
     return found | {id_: on_call_at(one.schedule, one.overrides, instant) for id_, one in loaded.items()}

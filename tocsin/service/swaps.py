@@ -311,7 +311,7 @@ def shifts_of(tx: Tx, user_id: str, span: Span, schedule_ids: Collection[str] | 
     """Somebody's shifts on schedules (all, or these) that overlap `span`, by start, each whole."""
     wanted = store_handoffs.naming(tx, [user_id], span.start) if schedule_ids is None else set(schedule_ids)
     found = []
-    for schedule_id, loaded in store_schedules.load_many(tx, wanted, span).items():
+    for schedule_id, loaded in store_schedules.load_many(tx, wanted, store_schedules.around(span)).items():
         entries = rules.final(loaded.schedule, loaded.overrides, span)
         found += [
             Shift(schedule_id, loaded.schedule.name, entry.start, entry.end)

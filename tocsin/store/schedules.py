@@ -23,7 +23,7 @@ from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import override, schedule, schedule_user, schedule_version
 
 LONGEST_TURN: Final = timedelta(days=366)
-"""Overrides that ended longer ago cut no period that still runs."""
+"""Overrides that ended longer ago cut no period that still runs, and it began under no version that was over before."""
 
 KEPT_DECODED: Final = 8192
 """Models kept decoded in memory: a model is a pure function of its text."""
@@ -88,6 +88,11 @@ def _read_shift(told: Any) -> RecurringShift:
         raise ValueError(f"shifts that recur as '{kind[:40]}' were kept by a newer version of Tocsin")
     recurrence = msgspec.json.decode(told.recurrence, type=_KINDS[kind])
     return RecurringShift(**msgspec.structs.asdict(told) | {"recurrence": recurrence})
+
+
+def around(span: Span) -> Span:
+    """What to load for the periods that overlap `span` to be told whole: the edits that they outlast lie outside it."""
+    return Span(span.start - LONGEST_TURN, span.end + LONGEST_TURN)
 
 
 def load(tx: Tx, schedule_id: str, span: Span | None = None) -> Loaded | None:

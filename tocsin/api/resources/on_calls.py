@@ -59,7 +59,7 @@ def on_calls(call: Call) -> Body:
     schedule_ids = {target.id for target in targets if target.type != "user" and (not wanted or target.id in wanted)}
     on_call: Mapping[str, tuple[OnCall, ...]] = {
         id_: periods(found.schedule, found.overrides, span)
-        for id_, found in store.load_many(call.tx, schedule_ids, span).items()
+        for id_, found in store.load_many(call.tx, schedule_ids, store.around(span)).items()
     }
     held = []
     only = frozenset(call.query.many("user_ids[]"))

@@ -137,7 +137,8 @@ def shown(call: Call, rows: Rows) -> list[Body]:
     span = _range(call.query, longest) if parts else None
     latest = call.now + timedelta(hours=1)  # a node whose clock is ahead may have made the newest version
     reach = Span(min(span.start, call.now), max(span.end, latest)) if span is not None else Span(call.now, latest)
-    loaded = store.load_many(call.tx, [row.id for row in rows], reach)
+    wanted = store.around(reach) if call.query.flag("overflow") else reach
+    loaded = store.load_many(call.tx, [row.id for row in rows], wanted)
     bodies = _bodies(call, rows, loaded, parts, span)
     if longest == RANGE_LONGEST:  # one that is shown whole
         for row, body in zip(rows, bodies, strict=True):
