@@ -59,3 +59,12 @@ def test_a_shift_based_schedule_is_shown_wherever_schedules_are(stage: Stage, cy
     for name in ("edit", "override"):  # those pages speak of layers, and change nothing here
         assert cy.get(f"/app/schedules/{schedule_id}/{name}").status_code < 500, name
     assert state(stage.db) == before
+
+
+def test_a_shift_based_schedule_without_rotations_is_not_offered_layers(stage: Stage, cy: TestClient) -> None:
+    with stage.db.write() as tx:
+        schedule_id = service.create(tx, Deed(HOUSE, system_clock(), stage.chance), name="Empty", time_zone="UTC")
+    page = cy.get(f"/app/schedules/{schedule_id}").text
+    assert "No rotation yet" in page
+    assert f"/schedules/{schedule_id}/edit" not in page
+    assert cy.get(f"/app/schedules/{schedule_id}/edit", follow_redirects=False).status_code == 400

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.people import ADA, BO
 from tests.web.conftest import PHONE, opened, sign_in
 from tests.web.stage import Stage
+from tests.web.test_strangers import signed_in
 from tocsin.base.clock import system_clock
 from tocsin.base.times import Span
 from tocsin.core.message import SWAP
@@ -182,3 +183,5 @@ def test_the_story_of_a_schedules_swaps_is_a_part_that_any_page_can_show(stage: 
     assert "Bo asked Ada to take a shift; Ada took it" in shown
     assert "Swaps and cover" in shown
     assert "accepted" in shown
+    page = signed_in(stage, ADA.email).get(f"/app/schedules/{rota(stage)}").text
+    assert page.index("data-live-part") < page.index("Bo asked Ada to take a shift; Ada took it")

@@ -12,7 +12,7 @@ from tocsin.base.times import Span, human_duration, parse_instant, zone_named
 from tocsin.core import handover, permission
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
 from tocsin.core.schedule import Model, is_layered
-from tocsin.service import access, browsing, calendars, followed_calendars, load, rota
+from tocsin.service import access, browsing, calendars, followed_calendars, load, rota, swaps
 from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
@@ -59,7 +59,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     row = access.find(tx, visit.who, "schedule", schedule, visit.segment("id"))
     thing = access.thing_of("schedule", row)
     looked = look.looking(visit, row.time_zone)
-    loaded = store.load(tx, row.id, Span(min(looked.span.start, visit.now), max(looked.span.end, visit.now + rota.AHEAD)))
+    loaded = store.load(tx, row.id, store.around(Span(min(looked.span.start, visit.now), max(looked.span.end, visit.now + rota.AHEAD))))
     assert loaded is not None  # its row was just read
     board = rota.board(loaded, looked.span)
     entries = look.whole_entries(loaded, board)
@@ -103,6 +103,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "lasting": human_duration,
         "links": _links(visit, tx, row, looked.span, is_mine=any(one.user_id == visit.who.id for one in board.entries)),
         "feed": visit.front.settings.base_url + calendars.path(visit.front.seals, "schedule", row.id, row.calendar_digest),
+        "stories": swaps.stories(tx, row.id),
         "followed": followed_calendars.state(tx, row.id, visit.now),
         "problem": "",
         "wall": lambda instant: f"{instant.astimezone(looked.zone):%Y-%m-%dT%H:%M}",
@@ -123,7 +124,7 @@ def _links(visit: Visit, tx: Tx, row: Any, span: Span, *, is_mine: bool) -> list
 
 
 def _around(tx: Tx, schedule_id: str, at: datetime) -> store.Loaded:
-    loaded = store.load(tx, schedule_id, Span(at, at + rota.AHEAD))
+    loaded = store.load(tx, schedule_id, store.around(Span(at, at + rota.AHEAD)))
     assert loaded is not None  # its row was just read
     return loaded
 
