@@ -3,7 +3,8 @@
 Laws:
 1. A fault that no test notices fails the run: its guard is either worth a test, or not worth its place.
 2. Noticing is a test that fails, not a copy that cannot be imported; and on the copy without a fault every group passes.
-The faults are in tests/mutants/faults.toml. Words after the command choose those whose name contains one of them.
+The faults are in tests/mutants/faults.toml. Words after the command choose those whose name contains one of them; with
+`--check` it only looks whether every fault still fits the code, and runs none.
 """
 
 import re
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FAULTS: Final = ROOT / "tests/mutants/faults.toml"
+CHECK: Final = "--check"
 WORKERS: Final = 2
 LONGEST_S: Final = 240
 """A group that takes longer with a fault than this has noticed it: something never comes to rest."""
@@ -77,13 +80,31 @@ class Noticed:
     by: str | None
 
 
+def misfits(faults: Sequence[Fault]) -> list[str]:
+    """What is wrong with faults that cannot be put into the code as it is, in words."""
+    found = []
+    for fault in faults:
+        times = (ROOT / fault.file).read_text().count(fault.before) if (ROOT / fault.file).is_file() else 0
+        if times != 1:
+            found.append(f"'{fault.name}': its text stands {times} times in {fault.file}, not once: write it anew")
+        if fault.before == fault.after:
+            found.append(f"'{fault.name}': it changes nothing")
+        found += [f"'{fault.name}': there is no group '{group}'" for group in fault.noticed if group not in GROUPS]
+        if not fault.noticed:
+            found.append(f"'{fault.name}': no group may notice it")
+    return found
+
+
+def all_faults() -> list[Fault]:
+    """The whole list."""
+    return [Fault(**one | {"noticed": tuple(one["noticed"])}) for one in tomllib.loads(FAULTS.read_text())["fault"]]
+
+
 def read_faults(wanted: list[str]) -> list[Fault]:
     """The faults of the list, or those whose names contain one of the wanted words. Exits when one does not fit any more."""
-    found = [Fault(**one | {"noticed": tuple(one["noticed"])}) for one in tomllib.loads(FAULTS.read_text())["fault"]]
-    for fault in found:
-        times = (ROOT / fault.file).read_text().count(fault.before)
-        if times != 1:
-            sys.exit(f"mutants: '{fault.name}': its text stands {times} times in {fault.file}, not once: write it anew")
+    found = all_faults()
+    if wrong := misfits(found):
+        sys.exit("\n".join(f"mutants: {one}" for one in wrong))
     return [fault for fault in found if not wanted or any(word in fault.name for word in wanted)]
 
 
@@ -133,7 +154,10 @@ def try_out(fault: Fault, copies: "SimpleQueue[Path]") -> Noticed:
 
 
 def main(wanted: list[str]) -> int:
-    faults = read_faults(wanted)
+    faults = read_faults([word for word in wanted if word != CHECK])
+    if CHECK in wanted:
+        print(f"mutants: {len(faults)} faults fit the code")
+        return 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tocsin-mutants-") as folder, ThreadPoolExecutor(WORKERS) as pool:
         copies: SimpleQueue[Path] = SimpleQueue()
