@@ -36,7 +36,7 @@ def test_every_answer_with_a_body_is_json_and_names_its_request(client: TestClie
         assert not [name for name in answer.headers if name.startswith("ratelimit")]
 
 
-@pytest.mark.parametrize("path", ["/teams/%0A", "/%0A", "/teams%0D%0A", "/a%0A/com", "/openapi.json%0A"])
+@pytest.mark.parametrize("path", ["/teams/%0A", "/%0A", "/teams%0D%0A", "/a%0A/com"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_line_break_in_a_path_is_answered_in_json_too(client: TestClient, method: str, path: str) -> None:
     answer = client.request(method, path)
