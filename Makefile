@@ -59,6 +59,9 @@ promises: setup ## Run the product's promises in plain words, kill -9 among them
 sim: setup ## Run simulated worlds with faults (SEED= the first, RUNS= how many, HOURS= of trouble in each)
 	@$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
+fuzz-api: setup ## Ask the API whatever its own document allows, and what it does not (RUNS= requests an operation, ARGS="-k Teams")
+	@FUZZ_EXAMPLES=$(or $(RUNS),200) $(BIN)/python -m pytest tests/api/test_our_document.py --timeout 0 $(ARGS)
+
 mutants: setup ## Put faults into a copy of the code, one at a time, and show which test notices (ONLY="words of its name")
 	@$(BIN)/python scripts/mutants.py $(ONLY)
 
@@ -90,4 +93,4 @@ clean: ## Remove everything that was made here, except databases in ./var
 	@rm -rf $(VENV) .venv5 node_modules $(VENDOR) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup system demo test check both promises sim mutants bench compat migration readme pictures pin format clean
+.PHONY: help setup system demo test check both promises sim fuzz-api mutants bench compat migration readme pictures pin format clean
