@@ -65,13 +65,16 @@ def allow(actor: Actor, action: str, thing: Thing) -> None:
 
 
 def find(tx: Tx, actor: Actor, kind: str, table: sa.Table, id_: str, action: str = permission.READ) -> sa.Row[Any]:
-    """The row of this thing, locked if it is to be changed. Raises a Refusal: 404 when it is not there for the actor."""
+    """The row of this thing, locked if it is to be changed. Raises a Refusal: 404 when it is not there for the actor.
+
+    A page that shows a form reads what it may change: in a transaction that only reads, nothing is locked.
+    """
     columns: list[sa.ColumnElement[Any]] = [*table.c]
     for name, extra in (("_team", TEAM_OF.get(kind)), ("_owner", OWNER_OF.get(kind))):
         if extra is not None:
             columns.append(extra.label(name))
     statement = sa.select(*columns).where(table.c.id == id_)
-    if action != permission.READ:
+    if action != permission.READ and tx.may_write:
         statement = statement.with_for_update(of=table)
     row = tx.one(statement)
     if row is None:

@@ -50,10 +50,11 @@ class Bell:
 
 
 class Tx:
-    """One open transaction. A `Tx` from `read()` must not be written to."""
+    """One open transaction. A `Tx` from `read()` must not be written to, nor lock anything: `may_write` is false."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, may_write: bool = True) -> None:
         self.connection = connection
+        self.may_write = may_write
         self.rings: set[str] = set()
 
     def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[*tuple[Any, ...]]:
@@ -88,7 +89,7 @@ class Database:
         with self.engine.connect() as connection:
             dialect.begin_read(connection)
             try:
-                yield Tx(connection)
+                yield Tx(connection, may_write=False)
             finally:
                 connection.rollback()
 
