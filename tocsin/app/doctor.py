@@ -27,16 +27,21 @@ from tocsin.app import rota, tls, wire
 from tocsin.app.premises import KEY_FILE, Premises
 from tocsin.app.settings import Address
 from tocsin.core.permission import STAKEHOLDERS
+from tocsin.engine.self_watch import digest_of
 from tocsin.service import followed_calendars as service_calendars
 from tocsin.service import vitals
+from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import account, dialect
 from tocsin.store import policies as policy_rows
+from tocsin.store import self_watch as self_watch_rows
 from tocsin.store.tables import engine, people, services
 
 SPACE_NEEDED: Final = 1 << 30
 """Bytes free on the data folder's disk below which the doctor warns."""
 PATIENCE_SECONDS: Final = 5.0
 """How long another server may take to answer the doctor."""
+PULSE_LATE: Final = timedelta(minutes=3)
+"""How old the last call to an outside address may be: it is called every minute."""
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 
 
@@ -199,6 +204,35 @@ def mail(premises: Premises) -> Iterator[Finding]:
         yield Finding("e-mail", Level.WELL, f"{where} takes our mail")
 
 
+def mail_in(premises: Premises) -> Iterator[Finding]:
+    """Whether mail for e-mail integrations is received, and whether any of them waits for it in vain."""
+    where, integration = premises.settings.smtp, services.integration.c
+    with premises.db.read() as tx:
+        waiting = tx.scalar(sa.select(sa.func.count()).select_from(services.integration).where(integration.type == EMAIL_TYPE)) or 0
+    if where is None and waiting:
+        seen = f"no mail is received, and {waiting} e-mail integrations wait for some"
+        yield Finding("mail to services", Level.BAD, seen, "set TOCSIN_SMTP to a port, and have your mail server pass their mail on to it")
+        return
+    if where is None:
+        yield Finding("mail to services", Level.WELL, "off (TOCSIN_SMTP), and no integration waits for any")
+        return
+    name = f"mail to services {where}"
+    if _is_free(where):
+        yield Finding(name, Level.WELL, "free: no server runs here now")
+        return
+    try:
+        with smtplib.SMTP(timeout=PATIENCE_SECONDS) as server:
+            is_ours = b"Tocsin" in server.connect(wire.local(where).host, where.port)[1]
+            is_safe = server.ehlo()[0] == 250 and server.has_extn("starttls")
+    except (OSError, smtplib.SMTPException) as error:
+        yield Finding(name, Level.BAD, f"no mail server answers: {error}", "stop what listens there, or set TOCSIN_SMTP to another port")
+    else:
+        if is_ours:
+            yield Finding(name, Level.WELL, f"mail is received{', with STARTTLS' if is_safe else ''}")
+        else:
+            yield Finding(name, Level.BAD, "another mail server answers", "stop it, or set TOCSIN_SMTP to another port")
+
+
 def sms_and_voice(premises: Premises) -> Iterator[Finding]:
     told = premises.settings
     if not told.twilio_account:
@@ -300,9 +334,31 @@ def backlog(premises: Premises) -> Iterator[Finding]:
         yield Finding("engine", Level.WELL, "nothing waits too long")
 
 
+def pulse(premises: Premises) -> Iterator[Finding]:
+    """Somebody outside notices when this installation stops; and what it says of itself now."""
+    told, now = premises.settings, premises.clock()
+    with premises.db.read() as tx:
+        alarm = self_watch_rows.words(tx)
+        rows = {row.digest: row for row in sorted(self_watch_rows.pulses(tx), key=lambda row: row.tried_at)}
+    if alarm is not None:
+        yield Finding("own alarm", Level.BAD, alarm, "is `tocsin serve` running? Its log says what fails")
+    if not told.heartbeat_url:
+        seen = "nobody outside would notice if this installation stopped"
+        yield Finding("pulse", Level.CARE, seen, "set TOCSIN_HEARTBEAT_URL to what tells when its calls stop")
+    for url in told.heartbeat_url:
+        row, host = rows.get(digest_of(url)), urlsplit(url).hostname or "?"
+        if row is None or row.tried_at < now - PULSE_LATE:
+            seen = "not called yet" if row is None else f"last called {row.tried_at:%Y-%m-%d %H:%M} UTC"
+            yield Finding(f"pulse to {host}", Level.CARE, seen, "start `tocsin serve`: it calls every minute")
+        elif row.trouble:
+            yield Finding(f"pulse to {host}", Level.BAD, row.trouble, "mend what is not well, or the way to that address")
+        else:
+            yield Finding(f"pulse to {host}", Level.WELL, f"heard at {row.heard_at:%Y-%m-%d %H:%M} UTC")
+
+
 LOOKS: Final[Sequence[Look]] = (
-    data_folder, master_key, database, clock, addresses, certificates, mail, sms_and_voice, last_resort, contact_methods, policies, followed_calendars,
-    backlog,
+    data_folder, master_key, database, clock, addresses, certificates, mail, mail_in, sms_and_voice, last_resort, contact_methods, policies, followed_calendars,
+    backlog, pulse,
 )  # fmt: skip
 
 

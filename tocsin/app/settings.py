@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 PREFIX: Final = "TOCSIN_"
 MAX_PORT: Final = 65535
+NEW_ROLES: Final = ("user", "limited_user", "observer", "restricted_access", "read_only_user", "read_only_limited_user")
+"""Base roles that somebody may get by only coming in: none that governs others' accounts."""
 
 
 class WrongSettings(Exception):
@@ -92,6 +95,31 @@ def url(raw: str) -> str:
     if not raw.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return raw.rstrip("/")
+
+
+def issuer(raw: str) -> str:
+    """Kept letter by letter, its last slash too: that is how a provider's name is compared."""
+    try:
+        parts = urlsplit(raw)
+        is_local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    except ValueError as error:
+        raise ValueError("must be an address such as https://login.example.org") from error
+    if not parts.hostname or parts.query or parts.fragment or not (parts.scheme == "https" or (parts.scheme == "http" and is_local)):
+        raise ValueError("must be an https address without a query, such as https://login.example.org (http only on this machine)")
+    return raw
+
+
+def new_role(raw: str) -> str:
+    """A base role for people who are not known yet, or no."""
+    if raw.lower() in {"no", "false", "0", "off"}:
+        return ""
+    if raw.lower() not in NEW_ROLES:
+        raise ValueError(f"must be no or one of {', '.join(NEW_ROLES)}")
+    return raw.lower()
+
+
+def urls(raw: str) -> tuple[str, ...]:
+    return tuple(url(part) for part in words(raw))
 
 
 def database(raw: str) -> str:
@@ -170,6 +198,15 @@ class Settings:
         "`all`. On SQLite only `all`.",
     )  # fmt: skip
     node: str = setting(text, "", "This node's name in leases and logs.", default_words="the host's name (on PostgreSQL with the process number)")
+    smtp: Address | None = setting(
+        address, None,
+        "Where mail for e-mail integrations is received by SMTP, with STARTTLS: a port, HOST:PORT, or `off`. Your mail "
+        "server passes on what is for the addresses of services.", default_words="off",
+    )  # fmt: skip
+    mail_domain: str = setting(
+        text, "", "What stands after the @ in the addresses that the pages make for services, and the name the mail server greets with.",
+        default_words="the host of the base URL",
+    )  # fmt: skip
     smtp_host: str = setting(text, "", "The mail server that pages by e-mail go through. Without it there is no e-mail.")
     smtp_port: int = setting(whole, 587, "The mail server's port.")
     smtp_security: str = setting(
@@ -192,7 +229,44 @@ class Settings:
         "Private networks that webhooks and channels may call: `yes` for all, or networks like `10.0.0.0/8`, separated by "
         "commas. Otherwise an address inside your network is refused, so that nobody can use Tocsin to reach it.",
     )  # fmt: skip
+    import_key: str = setting(
+        text, "", "The key of the account elsewhere that `tocsin import` asks: PagerDuty's or Grafana OnCall's.", is_secret=True
+    )
+    oidc_issuer: str = setting(
+        issuer, "", "The sign-in provider (OpenID Connect) by which people sign in, exactly as it calls itself, such as `https://login.example.org`. "
+        "Its redirect URI is the base URL and `/app/sign-in/company/back`.",
+    )  # fmt: skip
+    oidc_client_id: str = setting(text, "", "The name under which the sign-in provider knows this installation.")
+    oidc_client_secret: str = setting(
+        text, "", "The secret that proves it to the sign-in provider.", default_words="none: a public client, proven by PKCE alone", is_secret=True
+    )
+    oidc_name: str = setting(text, "", "What the button for signing in there says.", default_words="your company's account")
+    oidc_domains: tuple[str, ...] = setting(
+        words, (), "Domains whose e-mail addresses are let in, separated by commas. Each comes in the first time by its address.", default_words="any"
+    )
+    oidc_create: str = setting(
+        new_role, "", "The base role of people who come in and are not known yet, such as `limited_user`; `no` lets in only those whose address is known.",
+        default_words="no",
+    )  # fmt: skip
+    oidc_only: bool = setting(
+        yes_or_no, False, "Whether passwords are closed for everybody but the Account Owner, whose password stays the emergency way in.", default_words="no"
+    )
+    oidc_trust_email: bool = setting(
+        yes_or_no, False,
+        "Whether addresses count that the provider does not say it verified. Only for a provider in which people cannot choose their address.",
+        default_words="no",
+    )  # fmt: skip
     calendar_minutes: int = setting(minutes, 15, "How often, in minutes, the calendars that schedules follow are looked at.")
+    heartbeat_url: tuple[str, ...] = setting(
+        urls, (),
+        "Addresses, separated by commas, that are called every minute while the engine of this process is alive and keeps up: a "
+        "heartbeat of another Tocsin, or of any service that tells when calls stop.", is_secret=True,
+    )  # fmt: skip
+    self_test: bool = setting(
+        yes_or_no, False,
+        "Whether the ways of reaching people are tested every week, unless a person chose otherwise: each way gets a message to "
+        "confirm.", default_words="no",
+    )  # fmt: skip
     journal_days: int = setting(whole, 90, "How many days accepted events stay in the journal.")
     incident_days: int = setting(whole, 0, "After how many days resolved incidents are deleted; 0 keeps them for ever.")
     log_level: str = setting(one_of("debug", "info", "warning", "error"), "info", "What is logged.")
@@ -215,6 +289,11 @@ class Settings:
             return f"http://{socket.gethostname()}"
         is_everywhere = served.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
         return f"{scheme}://{Address(socket.gethostname() if is_everywhere else served.host, served.port)}"
+
+    @property
+    def mail_host(self) -> str:
+        """`mail_domain`, told or made."""
+        return self.mail_domain or urlsplit(self.public_url).hostname or "localhost"
 
     @property
     def node_name(self) -> str:
@@ -282,6 +361,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         found.append("TOCSIN_ROLE can only be `all` on SQLite: one process has the file for itself. Set TOCSIN_DATABASE to share the work")
     if values.get("twilio_account") and not (values.get("twilio_token") and values.get("twilio_from")):
         found.append("TOCSIN_TWILIO_ACCOUNT needs TOCSIN_TWILIO_TOKEN and TOCSIN_TWILIO_FROM beside it")
+    if bool(values.get("oidc_issuer")) != bool(values.get("oidc_client_id")):
+        found.append("TOCSIN_OIDC_ISSUER and TOCSIN_OIDC_CLIENT_ID belong together: set both or neither")
+    if not values.get("oidc_issuer"):
+        others = [name for name in ("oidc_client_secret", "oidc_name", "oidc_domains", "oidc_create", "oidc_only", "oidc_trust_email") if values.get(name)]
+        found += [f"TOCSIN_{name.upper()} needs TOCSIN_OIDC_ISSUER beside it" for name in others]
     if values.get("smtp_user") and not values.get("smtp_password"):
         found.append("TOCSIN_SMTP_USER needs TOCSIN_SMTP_PASSWORD beside it")
     return found

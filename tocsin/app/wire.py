@@ -11,8 +11,8 @@ import fcntl
 import shutil
 import signal
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -28,11 +28,14 @@ from tocsin.api import callbacks, edge, feeds, heartbeats, vitals
 from tocsin.api.gate import Gate, RsgiApp
 from tocsin.api.kernel.call import House
 from tocsin.api.kernel.routes import Table
+from tocsin.api.mail_gate import MailGate
 from tocsin.api.resources.roll import DECLARED
 from tocsin.app import http, tls
 from tocsin.app.premises import NotReady, Premises
 from tocsin.app.settings import Address, Settings
+from tocsin.channels.oidc import Provider
 from tocsin.channels.spec import Smtp, Twilio
+from tocsin.core import self_watch
 from tocsin.engine.calendars import calendars_pass, outside
 from tocsin.engine.coverage import CoveragePass
 from tocsin.engine.deliver import Courier, Delivery
@@ -42,10 +45,14 @@ from tocsin.engine.heartbeats import heartbeats_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
+from tocsin.engine.self_watch import CALLED, LOOKED_AT, Pulse, queues_pass
+from tocsin.engine.self_watch import outside as called_outside
 from tocsin.engine.timers import timers_pass
 from tocsin.engine.webhooks import Postman
 from tocsin.service.followed_calendars import BELL
 from tocsin.service.ingest import Ingest
+from tocsin.service.self_watch import queues as own_queues
+from tocsin.service.single_sign_on import SingleSignOn
 from tocsin.web import app as web
 from tocsin.web.pages import roll
 from tocsin.web.visit import PREFIX, WebSettings
@@ -69,8 +76,13 @@ def make_table() -> Table:
     return Table(DECLARED)
 
 
-def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
-    """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them."""
+def make_passes(
+    premises: Premises, sender: Sender, ailing: Callable[[datetime], Sequence[str]] = lambda _now: ()
+) -> list[Pass]:
+    """The jobs of the engine, each with the bells that wake it and the longest it sleeps without them.
+
+    ailing  what is wrong with this process, in words: while there is anything, it says nowhere that it is alive
+    """
     db, chance, told = premises.db, premises.dice, premises.settings
     node = told.node_name
     fetch = outside(told.allow_private)
@@ -91,6 +103,9 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
     def silence(now: datetime) -> bool:
         return heartbeats_pass(db, now, node=node, chance=chance)
 
+    def late(now: datetime) -> bool:
+        return queues_pass(db, now, node=node, chance=chance, public_url=told.public_url)
+
     def housekeeping(now: datetime) -> bool:
         return housekeeping_pass(db, now, node=node, keep=keep)
 
@@ -106,6 +121,8 @@ def make_passes(premises: Premises, sender: Sender) -> list[Pass]:
         Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
         Pass("calendars", calendars, timedelta(seconds=15), (BELL,)),
         Pass("coverage", CoveragePass(db, node), COVERAGE_LOOKED_AT),
+        Pass("own queues", late, LOOKED_AT),
+        Pass("pulse", Pulse(db, node, told.heartbeat_url, ailing, called_outside(told.allow_private)), CALLED),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 
@@ -116,7 +133,11 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
     base_url = premises.settings.public_url
     house = House(db=db, seals=seals, chance=chance, base_url=base_url, allowed_networks=premises.settings.allow_private)
     api = edge.make_app(make_table(), house, clock)
-    pages = web.make_app(db, seals, WebSettings(base_url=base_url, allowed_networks=premises.settings.allow_private), clock=clock, chance=chance)
+    pages = web.make_app(
+        db, seals,
+        WebSettings(base_url=base_url, allowed_networks=premises.settings.allow_private, single_sign_on=single_sign_on(premises.settings)),
+        clock=clock, chance=chance,
+    )  # fmt: skip
     health = make_health(premises, failing)
     calls = callbacks.Callbacks(public_url=base_url, twilio=delivery(premises.settings).twilio)
     bare = tuple(page.path.partition("{")[0] for page in roll.PAGES if page.is_bare)
@@ -189,6 +210,21 @@ def is_for_pages(path: str, headers: Sequence[tuple[bytes, bytes]], bare: Sequen
     return "text/html" in plain.get("accept", "") and not edge.is_api_request(path, plain)
 
 
+def single_sign_on(settings: Settings) -> SingleSignOn | None:
+    """The company's door, if one is set."""
+    if not settings.oidc_issuer:
+        return None
+    return SingleSignOn(
+        provider=Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, allowed=settings.allow_private),
+        base_url=settings.public_url,
+        name=settings.oidc_name or "your company's account",
+        domains=settings.oidc_domains,
+        new_role=settings.oidc_create,
+        is_only=settings.oidc_only,
+        trusts_unverified=settings.oidc_trust_email,
+    )
+
+
 def delivery(settings: Settings) -> Delivery:
     """What the courier is told."""
     host = urlsplit(settings.public_url).hostname or "localhost"
@@ -236,6 +272,28 @@ def listeners(settings: Settings, now: datetime) -> list[http.Listener]:
         made = certificate(settings, now)
         found.append(http.Listener(settings.https.host, settings.https.port, made.certificate, made.key))
     return found
+
+
+@asynccontextmanager
+async def mail_gate(premises: Premises, ingest: Ingest) -> AsyncIterator[None]:
+    """Receive mail for e-mail integrations, if the settings say where. Raises AddressTaken, and TlsTrouble."""
+    told = premises.settings
+    if told.smtp is None or told.role == "engine":
+        yield
+        return
+    made = certificate(told, premises.clock())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.certificate, made.key)
+    gate = MailGate(ingest, clock=premises.clock, chance=premises.dice, name=told.mail_host, tls=context)
+    try:
+        await gate.start(told.smtp.host, told.smtp.port)
+    except OSError as error:
+        raise http.AddressTaken(f"cannot receive mail on {told.smtp}: {error.strerror or error}. Set TOCSIN_SMTP to another port, or off") from error
+    _log.info("receiving mail", address=str(told.smtp))
+    try:
+        yield
+    finally:
+        await gate.stop()
 
 
 def own_address(settings: Settings) -> tuple[str, ssl.SSLContext | bool]:
@@ -287,7 +345,12 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
     courier = Courier(
         premises.db, delivery(settings), seals=premises.seals, clock=premises.clock, chance=premises.dice
     )
-    engine = Engine(make_passes(premises, courier) if settings.role != "web" else (), premises.clock, premises.db.bell)
+
+    def ailing(now: datetime) -> list[str]:
+        return ails(premises, engine, now)
+
+    passes = make_passes(premises, courier, ailing) if settings.role != "web" else ()
+    engine = Engine(passes, premises.clock, premises.db.bell)
     postman = Postman(
         premises.db, seals=premises.seals, base_url=settings.public_url, node=settings.node_name, clock=premises.clock,
         chance=premises.dice, allowed_networks=settings.allow_private,
@@ -305,11 +368,12 @@ async def _serve(premises: Premises, on_ready: Callable[[list[http.Listener]], N
             await asyncio.to_thread(courier.start)
             await asyncio.to_thread(postman.start)
         engine.start()
-        if served:
-            await http.serve(app, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
-        else:
-            on_ready(served)
-            await stop.wait()
+        async with mail_gate(premises, ingest):
+            if served:
+                await http.serve(app, served, stop, stopping=stopping, on_ready=lambda: on_ready(served))
+            else:
+                on_ready(served)
+                await stop.wait()
     finally:
         await ingest.stop()
         if not await asyncio.to_thread(engine.stop):
@@ -326,6 +390,17 @@ def _failing(engine: Engine, settings: Settings) -> dict[str, str]:
     if trouble := short_of_room(settings):
         found["the disk is full, or nearly"] = trouble
     return found
+
+
+def ails(premises: Premises, engine: Engine, now: datetime) -> list[str]:
+    """What is wrong with this process or with what waits: passes that fail or are stuck, queues over their bound, a full disk."""
+    # The pass that asks is running, and has not come to its end.
+    ran_at = {name: health.last_ran_at for name, health in engine.health.items() if name != "pulse"}
+    stuck = self_watch.stuck(ran_at, {one.name: one.every for one in engine.passes}, now)
+    failing = [f"{what}: {how}" for what, how in _failing(engine, premises.settings).items()]
+    with premises.db.read() as tx:
+        late = [one.words for one in own_queues(tx, now) if one.age > self_watch.BOUND]
+    return [*stuck, *failing, *late]
 
 
 def short_of_room(settings: Settings, least: int = ROOM_LEAST) -> str:

@@ -35,6 +35,11 @@ EVENT_TO_PAGE: Final = Histogram(
     registry=REGISTRY,
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
+OWN_ALARMS: Final = Counter(
+    "tocsin_own_alarms_total",
+    "Times people were told that this installation itself is late.",
+    registry=REGISTRY,
+)
 PASS_FAILURES: Final = Counter(
     "tocsin_pass_failures_total",
     "Rounds of an engine's pass that failed and were tried again.",

@@ -103,6 +103,7 @@ class Engine:
         try:
             while one.run(self.clock()) and not self._stopping.is_set():
                 health.rounds += 1
+                health.last_ran_at = self.clock()
         except Exception as error:  # noqa: BLE001 - law 2: the loop's top; the reason is logged and shown
             health.failures_in_a_row += 1
             PASS_FAILURES.labels(one.name).inc()

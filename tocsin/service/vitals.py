@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tocsin.store import inbox, incidents, timers
+from tocsin.store import inbox, incidents, self_watch, timers
 from tocsin.store.db import Database, Tx
 from tocsin.store.tables import engine as tables
 
@@ -24,6 +24,8 @@ class Vitals:
     timer_lateness: float
     lanes: dict[str, tuple[int, float]]
     open_incidents: dict[tuple[str, str], int]
+    own_alarm: str | None = None  # what people were told of, while it lasts
+    pulses: tuple[tuple[str, str, float | None], ...] = ()  # (host, node, seconds since an address heard that it is alive)
 
     @property
     def complaints(self) -> list[str]:
@@ -53,6 +55,10 @@ def vitals(tx: Tx, now: datetime) -> Vitals:
         timer_lateness=_age(timers.next_due(tx), now),
         lanes={row.lane: (row.how_many, _age(row.oldest, now)) for row in rows},
         open_incidents=incidents.counts(tx),
+        own_alarm=self_watch.words(tx),
+        pulses=tuple(
+            (row.host, row.node, _age(row.heard_at, now) if row.heard_at is not None else None) for row in self_watch.pulses(tx)
+        ),
     )
 
 
@@ -74,5 +80,9 @@ def gauges(taken: Vitals) -> Iterator[tuple[str, str, dict[str, str], float]]:
     for lane, (count, age) in sorted(taken.lanes.items()):
         yield "tocsin_outbox_due", "Pages due and not yet sent.", {"channel": lane}, count
         yield "tocsin_outbox_oldest_seconds", "Age of the oldest page due and not yet sent.", {"channel": lane}, age
+    yield "tocsin_own_alarm", "1 while people are told that this installation itself is late.", {}, taken.own_alarm is not None
+    for host, node, unheard in taken.pulses:
+        if unheard is not None:
+            yield "tocsin_pulse_age_seconds", "Since when an outside address has not heard.", {"host": host, "node": node}, unheard
     for (status, urgency), count in sorted(taken.open_incidents.items()):
         yield "tocsin_open_incidents", "Open incidents.", {"status": status, "urgency": urgency}, count
