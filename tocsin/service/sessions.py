@@ -15,13 +15,14 @@ from tocsin.base.errors import Refusal, invalid
 from tocsin.base.secret import Seals, check_password, hash_password, same
 from tocsin.base.times import human_duration
 from tocsin.core import sign_in as rules
-from tocsin.store import sessions
+from tocsin.store import people, sessions
 from tocsin.store.db import Database, Tx
 from tocsin.store.sessions import Credentials, Session
 
 TOKEN_LENGTH = 43
 SEEN_EVERY = timedelta(minutes=5)
 """How old the note of a session's last use may grow before it is written again."""
+PASSWORDS_CLOSED = "Passwords are closed here but for the Account Owner: sign in with your company's account"
 WELCOME_LASTS = timedelta(days=3)
 _NOBODYS_HASH = hash_password("nobody signs in with this one")
 
@@ -52,11 +53,11 @@ class Browser:
 
 def sign_in(
     db: Database, seals: Seals, email: str, password: str, browser: Browser, lifetimes: Lifetimes, *,
-    now: datetime, chance: Random,
+    now: datetime, chance: Random, owner_only: bool = False,
 ) -> SignedIn:  # fmt: skip
-    """Open a session for whoever has this address and password.
+    """Open a session for whoever has this address and password; with `owner_only` for the Account Owner alone.
 
-    Raises Refusal 401 when they do not match, 429 when there were too many tries.
+    Raises Refusal 401 when they do not match, 429 when there were too many tries, 403 when passwords are not for them.
     """
     pair = f"{email.strip().casefold()[:320]} {browser.address}"
     with db.read() as tx:
@@ -76,11 +77,27 @@ def sign_in(
             failed = True
         else:
             sessions.forgive(tx, pair)
+            if owner_only:
+                only_owner(tx, found.user_id)
             opened = _open(tx, seals, found.user_id, browser, lifetimes, now=now, chance=chance)
             failed = False
     if failed:
         raise Refusal(401, 2006, "This e-mail address and password do not belong together")
     return opened
+
+
+def only_owner(tx: Tx, user_id: str) -> None:
+    """Raise Refusal 403 for everybody but the Account Owner: passwords are the emergency way in."""
+    owner = people.owner(tx)
+    if owner is None or owner.id != user_id:
+        raise Refusal(403, 2010, PASSWORDS_CLOSED)
+
+
+def open_proven(
+    tx: Tx, seals: Seals, user_id: str, browser: Browser, lifetimes: Lifetimes, *, now: datetime, chance: Random
+) -> SignedIn:  # fmt: skip
+    """A session for somebody who was proven elsewhere (service/single_sign_on.py)."""
+    return _open(tx, seals, user_id, browser, lifetimes, now=now, chance=chance)
 
 
 def _open(
@@ -148,11 +165,13 @@ def welcomed(tx: Tx, seals: Seals, signed: str, *, now: datetime) -> Credentials
 
 def set_first_password(
     db: Database, seals: Seals, signed: str, new: str, browser: Browser, lifetimes: Lifetimes, *,
-    now: datetime, chance: Random,
+    now: datetime, chance: Random, owner_only: bool = False,
 ) -> SignedIn:  # fmt: skip
-    """Set the password by a welcome link and sign in."""
+    """Set the password by a welcome link and sign in; with `owner_only` for the Account Owner alone."""
     with db.read() as tx:
         person = welcomed(tx, seals, signed, now=now)
+        if owner_only:
+            only_owner(tx, person.user_id)
     if problem := rules.password_problem(new, name=person.name, email=person.email):
         raise invalid(problem)
     hashed = hash_password(new)

@@ -159,7 +159,7 @@ def _route(front: Front, pulse: Pulse, page: Page) -> Route:
             return await _stream(front, pulse, page, request)
         return await run_in_threadpool(_answer, front, page, request, form)
 
-    methods = [name for name, part in (("GET", page.view), ("POST", page.act)) if part is not None]
+    methods = [name for name, part in (("GET", page.view or page.way), ("POST", page.act)) if part is not None]
     return Route(page.path if page.is_bare else PREFIX + page.path, serve, methods=methods)
 
 
@@ -196,6 +196,8 @@ def _answer(front: Front, page: Page, request: Request, form: FormData) -> Respo
 
 
 def _show(visit: Visit, page: Page) -> Response:
+    if page.way is not None:
+        return page.way(visit)
     assert page.view is not None  # the route offers GET only then
     with visit.front.db.read() as tx:
         facts = page.view.facts(visit, tx)

@@ -30,6 +30,11 @@ class Cookies:
     def visitor(self) -> str:
         return "__Host-tocsin-visitor" if self.is_https else "tocsin-visitor"
 
+    @property
+    def way(self) -> str:
+        """The note of a sign-in that is under way at a provider."""
+        return "__Host-tocsin-way" if self.is_https else "tocsin-way"
+
     def set(self, response: Response, name: str, value: str, *, seconds: int | None) -> None:
         response.set_cookie(name, value, max_age=seconds, path="/", secure=self.is_https, httponly=True, samesite="lax")
 

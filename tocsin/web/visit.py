@@ -26,6 +26,7 @@ from tocsin.base.secret import Seals
 from tocsin.core.permission import Actor
 from tocsin.service.audit import Deed
 from tocsin.service.sessions import Lifetimes
+from tocsin.service.single_sign_on import SingleSignOn
 from tocsin.store.db import Database, Tx
 from tocsin.store.sessions import Session
 from tocsin.web import times
@@ -49,6 +50,7 @@ class WebSettings:
     """
 
     base_url: str
+    single_sign_on: SingleSignOn | None = None
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     allowed_networks: tuple[str, ...] = ()
 
@@ -189,6 +191,7 @@ class Page:
     """One address: what it shows on GET, what it does on POST. `path` is below `PREFIX` unless `is_bare`.
 
     needs_token  False only where something else is the authority (the signature of a link)
+    way          answers GET by leading elsewhere, where there is nothing to show
     """
 
     path: str
@@ -197,3 +200,4 @@ class Page:
     is_public: bool = False
     is_bare: bool = False
     needs_token: bool = True
+    way: Act | None = None

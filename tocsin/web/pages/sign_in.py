@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import Response
 
 from tocsin.base.errors import Refusal
-from tocsin.service import sessions
+from tocsin.service import sessions, single_sign_on
 from tocsin.store import account
 from tocsin.store.db import Tx
 from tocsin.web.session import browser_of
@@ -16,7 +16,7 @@ from tocsin.web.visit import PREFIX, Page, View, Visit
 HOME = f"{PREFIX}/incidents"
 
 
-def _after(visit: Visit) -> str:
+def after(visit: Visit) -> str:
     """Where to go after signing in: the page that was wanted, if it is one of ours."""
     wanted = visit.entry.typed("next") or visit.asked("next")
     parts = urlsplit(wanted)
@@ -24,8 +24,19 @@ def _after(visit: Visit) -> str:
     return wanted if is_ours else HOME
 
 
+def _is_closed(visit: Visit) -> bool:
+    """Whether passwords are for the Account Owner alone."""
+    door = visit.front.settings.single_sign_on
+    return door is not None and door.is_only
+
+
 def sign_in_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
-    return {"account": account.load(tx).name, "next": _after(visit), "problem": ""}
+    door = visit.front.settings.single_sign_on
+    company = {
+        "name": door.name, "is_only": door.is_only, "way": f"{PREFIX}/sign-in/company?{urlencode({'next': after(visit)})}",
+        "out": single_sign_on.out(door) if visit.asked("out") else "",
+    } if door is not None else None  # fmt: skip
+    return {"account": account.load(tx).name, "next": after(visit), "problem": "", "company": company}
 
 
 def sign_in(visit: Visit) -> Response:
@@ -39,7 +50,7 @@ def sign_in(visit: Visit) -> Response:
         try:
             opened = sessions.sign_in(
                 front.db, front.seals, email, password, browser_of(visit.request), front.settings.lifetimes,
-                now=visit.now, chance=front.chance,
+                now=visit.now, chance=front.chance, owner_only=_is_closed(visit),
             )  # fmt: skip
         except Refusal as refusal:
             problem, status = refusal.message, refusal.status
@@ -47,7 +58,7 @@ def sign_in(visit: Visit) -> Response:
             if visit.session is not None:  # this browser had one already: it ends
                 with front.db.write() as tx:
                     sessions.sign_out(tx, visit.session)
-            response = visit.go(_after(visit))
+            response = visit.go(after(visit))
             visit.cookies.keep_session(response, opened.token, front.settings.lifetimes)
             return response
     with front.db.read() as tx:
@@ -59,7 +70,7 @@ def sign_out(visit: Visit) -> Response:
     if visit.session is not None:
         with visit.front.db.write() as tx:
             sessions.sign_out(tx, visit.session)
-    response = visit.go(f"{PREFIX}/sign-in")
+    response = visit.go(f"{PREFIX}/sign-in" + ("?out=1" if visit.front.settings.single_sign_on else ""))
     visit.cookies.drop(response, visit.cookies.session)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
@@ -80,10 +91,10 @@ def welcome(visit: Visit) -> Response:
         try:
             opened = sessions.set_first_password(
                 front.db, front.seals, visit.segment("signed"), password, browser_of(visit.request),
-                front.settings.lifetimes, now=visit.now, chance=front.chance,
+                front.settings.lifetimes, now=visit.now, chance=front.chance, owner_only=_is_closed(visit),
             )  # fmt: skip
         except Refusal as refusal:
-            problem = " ".join(refusal.errors)
+            problem = " ".join(refusal.errors) or refusal.message
         else:
             response = visit.go(f"{PREFIX}/me", said="Welcome. Now say how you are to be reached")
             visit.cookies.keep_session(response, opened.token, front.settings.lifetimes)
