@@ -674,3 +674,17 @@ def test_it_goes_on_working_after_years_of_edits(api: Api) -> None:
     assert len(listed["overrides"]) == 30
     found = final(api, at, NOW, "2027-10-01T00:00:00Z")
     assert sum(who == BO.id for _, _, who, _ in found) == 30
+
+
+def test_wherever_a_shift_based_schedule_is_named_it_is_called_what_it_is(api: Api) -> None:
+    both = [made(api, name=name) for name in ("First", "Second")]
+    for at in both:
+        rotation(api, at, wish(ADA.id))
+    policy(api, "Payments", *[[Target("schedule", at)] for at in both])
+    at = both[0]
+    ok(api.ask("POST", f"/api/v1/schedules/{at}/swaps", {"swap": {"start": day(23, 18), "end": day(23, 22), "user": {"id": BO.id, "type": "user_reference"}}}, who="ada", ours=True), 201)
+    (double,) = ok(api.ask("GET", "/api/v1/coverage", ours=True))["coverage"]["at_two_places"][:1]
+    (swap,) = ok(api.ask("GET", f"/api/v1/schedules/{at}/swaps", ours=True))["swaps"]
+    load = ok(api.ask("GET", f"/api/v1/schedules/{at}/load", ours=True))["load"]
+    named = [*double["schedules"], swap["schedule"], load["schedule"], ok(api.ask("GET", "/oncalls"))["oncalls"][0]["schedule"]]
+    assert {one["type"] for one in named} == {"schedule_v3_reference"}

@@ -421,8 +421,10 @@ def test_an_edit_that_leaves_somebody_on_call_does_not_cut_their_period() -> Non
 )
 def test_a_period_is_cut_where_an_edit_changes_hands(before: tuple[Rotation, ...], after: tuple[Rotation, ...], expected: str) -> None:
     one = edited_at(("2026-06-01", Model("UTC", before)), ("2026-06-01T12:00Z", Model("UTC", after)))
-    found = told(on_call_at(one, (), at("2026-06-01T18:00Z")))
-    assert expected in found
+    assert expected in told(on_call_at(one, (), at("2026-06-01T18:00Z")))
+    goes_on = expected == "Ada 01 00:00 03 00:00"
+    for period in on_call_at(one, (), at("2026-06-01T06:00Z")):  # it is told so from before the edit too
+        assert (period.end > at("2026-06-01T12:00Z")) == goes_on
 
 
 def test_a_second_source_is_not_cut_by_an_edit_while_the_first_one_names_the_same_person() -> None:

@@ -18,6 +18,7 @@ from tocsin.api.resources import (
     notification_rules,
     schedules,
     services,
+    shapes,
     teams,
     users,
 )
@@ -53,6 +54,7 @@ def coverage(call: Call) -> Body:
         team_ids=call.query.many("team_ids[]"),
     )
     zone = schedules.zone_asked_for(call.query, "UTC")
+    rotas = shapes.schedules_named(call, found.schedule_names)
     known = store.holes(call.tx, [one.policy.id for one in found.policies])
 
     def named(kind: str, id_: str, name: str | None) -> Body:
@@ -85,7 +87,7 @@ def coverage(call: Call) -> Body:
                 "start": times.iso(one.start, zone),
                 "end": times.iso(one.end, zone),
                 "user": named("user", one.user_id, found.user_names.get(one.user_id)),
-                "schedules": [named("schedule", id_, found.schedule_names[id_]) for id_ in one.schedule_ids],
+                "schedules": [rotas[id_] for id_ in one.schedule_ids],
             }
             for one in found.doubles
         ],

@@ -5,10 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tocsin.api.kernel import envelope
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Report
-from tocsin.api.resources import schedules
+from tocsin.api.resources import schedules, shapes
 from tocsin.core import permission
 from tocsin.service import access, public_holidays
 from tocsin.service import load as service
@@ -34,7 +33,7 @@ def load(call: Call) -> Any:
         return _table(call, found)
     body: Body = {
         "type": "rota_load",
-        "schedule": envelope.reference(call.house, "schedule", found.schedule_id, found.schedule_name),
+        "schedule": shapes.schedules_named(call, {found.schedule_id: found.schedule_name})[found.schedule_id],
         **service.facts(found),
     }
     if _by(call) == "shift":

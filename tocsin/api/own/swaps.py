@@ -10,6 +10,7 @@ from msgspec import Meta
 from tocsin.api.kernel import envelope, paging
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Reference, Report
+from tocsin.api.resources import shapes
 from tocsin.api.resources.schedules import zone_asked_for
 from tocsin.base import times
 from tocsin.base.errors import invalid, invalid_arguments
@@ -119,10 +120,11 @@ def _shown(call: Call, swaps: list[Swap]) -> list[Body]:
     zone = zone_asked_for(call.query, row.time_zone)
     named = {user_id for swap in swaps for user_id in (swap.asker_id, swap.taker_id, *swap.asked) if user_id}
     people = store_people.users(call.tx, named)
-    return [_body(call, swap, row.name, {id_: person.name for id_, person in people.items()}, zone) for swap in swaps]
+    rota = envelope.reference(call.house, shapes.schedule_type(row), row.id, row.name)
+    return [_body(call, swap, rota, {id_: person.name for id_, person in people.items()}, zone) for swap in swaps]
 
 
-def _body(call: Call, swap: Swap, schedule_name: str, names: Mapping[str, str], zone: tzinfo) -> Body:
+def _body(call: Call, swap: Swap, rota: Body, names: Mapping[str, str], zone: tzinfo) -> Body:
     def person(user_id: str | None) -> Body | None:
         return envelope.reference(call.house, "user", user_id, names.get(user_id)) if user_id else None
 
@@ -131,8 +133,8 @@ def _body(call: Call, swap: Swap, schedule_name: str, names: Mapping[str, str], 
 
     path = f"/api/v1/schedules/{swap.schedule_id}/swaps/{swap.id}"
     return {
-        **envelope.common(call.house, "swap", swap.id, f"{names.get(swap.asker_id, swap.asker_id)}, {schedule_name}", path=path),
-        "schedule": envelope.reference(call.house, "schedule", swap.schedule_id, schedule_name),
+        **envelope.common(call.house, "swap", swap.id, f"{names.get(swap.asker_id, swap.asker_id)}, {rota['summary']}", path=path),
+        "schedule": rota,
         "status": swap.status.value,
         "start": at(swap.start),
         "end": at(swap.end),

@@ -16,6 +16,8 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.core import permission
 from tocsin.core.escalation import Strategy
 from tocsin.core.permission import Thing
+from tocsin.inbound import email_rules
+from tocsin.inbound.email_rules import EMAIL
 from tocsin.service import access, addons, groupings, maintenance
 from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import incidents
@@ -45,6 +47,12 @@ def reference_in(call: Call, kind: str, id_: str, known: Refs) -> Body:
     if kind == "schedule":
         kind = schedule_type(row)
     return envelope.reference(call.house, kind, id_, row.name if row is not None else None)
+
+
+def schedules_named(call: Call, names: Mapping[str, str]) -> dict[str, Body]:
+    """References to schedules by id, with these names; each is called as PagerDuty calls its kind."""
+    known = rows_by_id(call, schedule, names)
+    return {id_: envelope.reference(call.house, schedule_type(known.get(id_)), id_, name) for id_, name in names.items()}
 
 
 def schedule_type(row: sa.Row[Any] | None) -> str:
@@ -161,8 +169,10 @@ def integration(call: Call, row: sa.Row[Any], service_name: str | None, owner: T
         "service": envelope.reference(call.house, "service", row.service_id, service_name),
         "created_at": times.iso(row.created_at),
         "vendor": envelope.reference(call.house, "vendor", row.vendor_id, vendor.name if vendor else None) if row.vendor_id else None,
-        "settings": row.settings,
+        "settings": {name: value for name, value in row.settings.items() if name != EMAIL},
     }
+    if by_mail:  # empty arrays are left out: PagerDuty's document says that there is at least one of each
+        told |= {name: value for name, value in email_rules.rules_of(row.settings).items() if value != []}
     if not permission.may(call.actor, permission.READ_KEY, owner).allowed:
         return told
     return told | ({"integration_email": row.email} if by_mail else {"integration_key": row.routing_key})
