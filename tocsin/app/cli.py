@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import uvloop
 
 from tocsin.api.kernel.operations import shape
-from tocsin.app import config, copies, logs, proofs, rota, wire
+from tocsin.app import config, copies, importing, logs, proofs, rota, wire
 from tocsin.app import doctor as the_doctor
 from tocsin.app import settings as told
 from tocsin.app.demo import run as the_demo
@@ -102,7 +102,7 @@ def main() -> None:
     """Tocsin: incidents, on-call and paging."""
 
 
-for command in (*copies.COMMANDS, *config.COMMANDS):
+for command in (*copies.COMMANDS, *config.COMMANDS, *importing.COMMANDS):
     main.add_command(command)
 
 

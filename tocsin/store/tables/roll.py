@@ -9,6 +9,7 @@ from tocsin.store.tables import (
     engine,
     entrance,
     handoffs,
+    importing,
     incidents,
     people,
     responding,
@@ -22,6 +23,6 @@ from tocsin.store.tables import (
 )
 from tocsin.store.tables.base import METADATA
 
-AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, responding, entrance, attachments, business, watching)
+AREAS = (calendars, coverage, people, services, service_rules, schedules, shift_schedules, incidents, engine, handoffs, swaps, subscriptions, custom_fields, importing, responding, entrance, attachments, business, watching)
 
 __all__ = ["AREAS", "METADATA"]

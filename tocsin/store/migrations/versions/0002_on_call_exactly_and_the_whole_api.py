@@ -96,6 +96,16 @@ def upgrade() -> None:
     sa.Column('subdivision', sa.Text(), nullable=True),
     sa.PrimaryKeyConstraint('subject_id', name=op.f('pk_holiday_places'))
     )
+    op.create_table('imported_things',
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('foreign_id', sa.Text(), nullable=False),
+    sa.Column('own_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('imported_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('source', 'kind', 'foreign_id', name=op.f('pk_imported_things'))
+    )
     op.create_table('incident_types',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -844,6 +854,7 @@ def downgrade() -> None:
     op.drop_table('maintenance_windows')
     op.drop_table('log_entry_channels')
     op.drop_table('incident_types')
+    op.drop_table('imported_things')
     op.drop_table('holiday_places')
     op.drop_table('extensions')
     op.drop_table('custom_fields')
