@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tests.api.conftest import TABLE, Api
 from tests.api.test_kernel import state
 from tests.people import ADA, BO, CY, Persona, save_people
+from tests.receiver import SECRET, Receiver
 from tests.sending import send
 from tocsin.api.kernel.call import House, Reply
 from tocsin.api.kernel.routes import Route
@@ -84,11 +85,14 @@ def played(path: Path, empty_sqlite: Path, seals: Seals) -> Iterator[Play]:
     """A company in a database of its own at `path`."""
     path.write_bytes(empty_sqlite.read_bytes())
     db = Database(f"sqlite:///{path}", pool_size=2)
-    house = House(db=db, seals=seals, chance=Random(7), base_url="https://tocsin.example.org")
+    house = House(
+        db=db, seals=seals, chance=Random(7), base_url="https://tocsin.example.org", allowed_networks=("127.0.0.0/8",)
+    )  # fmt: skip
     api = Api(house, NOW)
-    things = _things(api)
     undoing: Any = Rehearsal(db)
-    yield Play(replace(api, house=replace(house, db=undoing)), things)
+    with Receiver() as receiver:
+        things = _things(api, receiver.url)
+        yield Play(replace(api, house=replace(house, db=undoing)), things)
     db.close()
 
 
@@ -98,7 +102,7 @@ def play(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Se
         yield one
 
 
-def _things(api: Api) -> dict[str, str]:
+def _things(api: Api, receiver_url: str) -> dict[str, str]:
     with api.house.db.write() as tx:
         save_people(tx, (ADA, BO, CY, OUTSIDER, *CAST.values()), NOW)
         row = {"id": "account", "name": "Example", "subdomain": "example", "time_zone": "UTC", "settings": {}, "created_at": NOW}
@@ -198,7 +202,8 @@ def _things(api: Api) -> dict[str, str]:
     daily = {"type": "calendar", "rule": "FREQ=DAILY", "time_zone": "UTC"}
     things["heartbeat"] = new(api, "/api/v1/heartbeats", "heartbeat", name="Backup", service=target, schedule=daily)["id"]
     things["hook"] = new(api, "/webhook_subscriptions", "webhook_subscription", **hook)["id"]
-    things |= _attached(api, target, things)
+    things |= _attached(api, target, things) | {"token_url": f"{receiver_url}/token"}
+    things["hook_client"] = new(api, "/webhook_subscriptions/oauth_clients", "oauth_client", **_client(things))["id"]
     things["license"] = api.ask("GET", "/licenses").body["licenses"][0]["id"]
     things["vendor"] = api.ask("GET", "/vendors").body["vendors"][0]["id"]
     things["ability"] = api.ask("GET", "/abilities").body["abilities"][0]
@@ -213,6 +218,8 @@ def _attached(api: Api, service: dict[str, Any], things: dict[str, str]) -> dict
         made[name] = new(api, "/business_services", "business_service", name=name)["id"]
     below = {"supporting_service": {"id": service["id"], "type": "service"}, "dependent_service": {"id": made["business"], "type": "business_service"}}
     assert api.ask("POST", "/service_dependencies/associate", {"relationships": [below]}).status == 200
+    extension = {"name": "Old hook", "endpoint_url": "https://example.org/v2", "extension_schema": {"id": "PJFWPEP"}, "extension_objects": [service]}
+    made["extension"] = new(api, "/extensions", "extension", **extension)["id"]
     subscribed = {"subscribers": [{"subscriber_id": things["bo"], "subscriber_type": "user"}]}
     assert api.ask("POST", f"/business_services/{made['business']}/subscribers", subscribed).status == 200
     return made
@@ -317,6 +324,12 @@ def _field_cases(at: str, field: str, option: str) -> dict[str, Case]:
     }
 
 
+def _client(things: dict[str, str]) -> dict[str, str]:
+    return {
+        "name": "Ours", "client_id": "tocsin", "client_secret": SECRET, "token_url": things["token_url"], "grant_type": "client_credentials",
+    }  # fmt: skip
+
+
 def _attached_cases(things: dict[str, str]) -> dict[str, Case]:
     """The operations on tags, add-ons, business services and dependencies."""
     ends = [{"id": things["service"], "type": "service"}, {"id": things["business"], "type": "business_service"}]
@@ -357,6 +370,27 @@ def _attached_cases(things: dict[str, str]) -> dict[str, Case]:
         "DELETE /business_services/priority_thresholds": Case(MANAGER),
         f"GET {incident}/impacts": Case(SEER),
         f"PUT {incident}/{{business}}/impacts": Case(RESPONDER, body={"relation": "not_impacted"}),
+        "GET /extension_schemas": Case(EVERYBODY),
+        "GET /extension_schemas/PJFWPEP": Case(EVERYBODY),
+        "GET /extensions": Case(EVERYBODY),
+        "POST /extensions": Case(
+            MANAGER,
+            body={
+                "extension": {
+                    "name": "New", "endpoint_url": "https://example.org/v2", "extension_schema": {"id": "PJFWPEP"},
+                    "extension_objects": [{"id": things["service"]}], "config": {"headers": [{"name": "X-Key", "value": "x"}]},
+                }
+            },
+        ),  # fmt: skip
+        "GET /extensions/{extension}": Case(SEER),
+        "PUT /extensions/{extension}": Case(MANAGER, body={"extension": {"name": "Other"}}),
+        "DELETE /extensions/{extension}": Case(MANAGER),
+        "POST /extensions/{extension}/enable": Case(MANAGER),
+        "GET /webhook_subscriptions/oauth_clients": Case(ADMIN, ADMIN),
+        "POST /webhook_subscriptions/oauth_clients": Case(ADMIN, ADMIN, {"oauth_client": _client(things)}),
+        "GET /webhook_subscriptions/oauth_clients/{hook_client}": Case(ADMIN, ADMIN),
+        "PUT /webhook_subscriptions/oauth_clients/{hook_client}": Case(ADMIN, ADMIN, {"oauth_client": {"name": "Other"}}),
+        "DELETE /webhook_subscriptions/oauth_clients/{hook_client}": Case(ADMIN, ADMIN),
         "GET /service_dependencies/business_services/{business}": Case(SEER),
         "GET /service_dependencies/technical_services/{service}": Case(SEER),
         "POST /service_dependencies/associate": Case(MANAGER, body=fresh),

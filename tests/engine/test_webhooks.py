@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.people import ADA, BO, Persona
+from tests.receiver import SECRET, Receiver
 from tocsin.app.sinks import Reply, Sinks
 from tocsin.base import json
 from tocsin.base.clock import system_clock
@@ -24,7 +25,7 @@ from tocsin.core.permission import HOUSE
 from tocsin.engine import follow, webhooks
 from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.engine.followers.spec import Follower
-from tocsin.service import policies, services
+from tocsin.service import extensions, oauth_clients, policies, services
 from tocsin.service import webhooks as door
 from tocsin.service.audit import Deed
 from tocsin.service.incidents import Desk
@@ -34,6 +35,8 @@ from tocsin.store import services as store_services
 from tocsin.store import webhooks as store
 from tocsin.store.db import Database, Tx
 from tocsin.store.events import Entry
+from tocsin.store.tables.attachments import extension as extension_table
+from tocsin.store.tables.attachments import oauth_client
 from tocsin.store.tables.services import webhook_delivery, webhook_subscription
 
 AGENT = Agent("user_reference", ADA.id, "Ada")
@@ -465,3 +468,168 @@ def test_entries_of_incidents_that_are_gone_are_passed_over(stage: Stage):
     with stage.db.read() as tx:
         assert events.position_of(tx, "webhooks") == events.last_position(tx)
         assert isinstance(events.of_incident(tx, incident_id)[0], Entry)
+
+
+# ---------------------------------------------------------------------------------------- extensions and OAuth clients
+
+
+def extend(stage: Stage, url: str = "https://hooks.example.org/v2", **config: Any) -> str:
+    with stage.db.write() as tx:
+        wish = extensions.Wish("Old hook", extensions.GENERIC.id, url, config, (stage.service_id,))
+        return extensions.create(tx, Deed(HOUSE, stage.now, stage.chance), stage.seals, wish)
+
+
+def messages(stage: Stage) -> list[dict[str, Any]]:
+    with stage.db.read() as tx:
+        rows = tx.rows(sa.select(webhook_delivery).order_by(webhook_delivery.c.position))
+    return [one for row in rows for one in json.decode(row.body)["messages"]]
+
+
+def test_an_extension_tells_the_life_of_its_services_incidents_in_the_older_shape(stage: Stage):
+    extension_id = extend(stage, headers=[{"name": "X-Key", "value": "hush"}])
+    incident_id = stage.open()
+    stage.act(incident_id, "acknowledge")
+    stage.act(incident_id, "annotate", "Looking at it")
+    stage.act(incident_id, "resolve")
+    stage.follow()
+    told = messages(stage)
+    assert [one["event"] for one in told] == [
+        "incident.trigger", "incident.assign", "incident.acknowledge", "incident.annotate", "incident.resolve",
+    ]  # fmt: skip
+    assert [one["incident"]["status"] for one in told] == ["triggered", "triggered", "acknowledged", "acknowledged", "resolved"]
+    assert {one["incident"]["id"] for one in told} == {incident_id}
+    assert told[0]["incident"]["service"]["summary"] == "Payments"
+    assert (told[0]["webhook"]["id"], told[0]["webhook"]["name"]) == (extension_id, "Old hook")
+    assert told[0]["log_entries"][0]["type"] == "trigger_log_entry"
+    assert told[3]["log_entries"][0]["channel"]["summary"] == "Looking at it"
+    assert len({one["id"] for one in told}) == 5
+    (due,) = stage.take()
+    letter = webhooks.letter_of(due, seals=stage.seals, base_url=BASE)
+    assert (letter.url, letter.headers["X-Key"], letter.headers["X-Webhook-Id"]) == ("https://hooks.example.org/v2", "hush", due.id)
+    assert "X-PagerDuty-Signature" not in letter.headers
+    assert json.decode(letter.body)["messages"][0]["incident"]["self"] == f"{BASE}/incidents/{incident_id}"
+    assert "hush" not in due.body
+
+
+def test_an_extension_hears_only_of_its_services_and_of_nothing_before_it(stage: Stage):
+    stage.open()
+    stage.later(seconds=1)
+    extension_id = extend(stage)
+    with stage.db.write() as tx:
+        deed = Deed(HOUSE, stage.now, stage.chance)
+        policy_id = policies.create_policy(tx, deed, name="Other", rules=[policies.level(5, Target("user", BO.id))])
+        other = services.create_service(tx, deed, name="Else", escalation_policy_id=policy_id)
+    stage.service_id, mine = other, stage.service_id
+    stage.open("Elsewhere")
+    stage.follow()
+    assert messages(stage) == []
+    stage.service_id = mine
+    stage.open("Here")
+    stage.follow()
+    assert {one["incident"]["title"] for one in messages(stage)} == {"Here"}
+    with stage.db.write() as tx:
+        row = tx.one(sa.select(extension_table).where(extension_table.c.id == extension_id))
+        assert row is not None
+        extensions.delete(tx, Deed(HOUSE, stage.now, stage.chance), stage.seals, row)
+    assert messages(stage) == []
+
+
+def test_an_extension_whose_receiver_refuses_three_in_a_row_is_disabled(stage: Stage):
+    extension_id = extend(stage)
+    for number in range(3):
+        stage.open(f"Number {number}")
+    stage.follow()
+    for due in stage.take():
+        stage.answer(due, Answer(404, {}, b""))
+    with stage.db.read() as tx:
+        assert extensions.disabled(tx, [extension_id], stage.now) == {extension_id}
+    before = len(messages(stage))
+    stage.open("While it is disabled")
+    stage.follow()
+    assert len(messages(stage)) == before
+    stage.later(hours=24)
+    stage.open("A day later")
+    stage.follow()
+    assert len(messages(stage)) > before
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as one:
+        yield one
+
+
+def with_client(stage: Stage, receiver: Receiver) -> str:
+    """A subscription to the receiver's hook whose webhooks carry the tokens of a client."""
+    stage.now = system_clock()
+    stage.subscribe(f"{receiver.url}/hook", events=["incident.triggered", "incident.acknowledged"], custom_headers=[{"name": "authorization", "value": "old"}])
+    with stage.db.write() as tx:
+        deed = Deed(HOUSE, stage.now, stage.chance)
+        whole = {
+            "name": "Ours", "client_id": "tocsin", "secret": SECRET, "scope": None, "token_url": f"{receiver.url}/token",
+            "grant_type": "client_credentials",
+        }  # fmt: skip
+        client_id = oauth_clients.create(tx, deed, stage.seals, whole)
+        oauth_clients.name_for(tx, deed, door.subscription_row(tx, stage.subscription_id), client_id)
+    return client_id
+
+
+def carry(stage: Stage, receiver: Receiver, count: int, *, settled: Callable[[], bool] | None = None) -> None:
+    """Let a postman carry until so many came, or until what is asked for is so."""
+    postman = webhooks.Postman(
+        stage.db, seals=stage.seals, base_url=BASE, node="one", clock=system_clock, chance=Random(1), allowed_networks=["127.0.0.0/8"]
+    )
+    postman.start()
+    try:
+        stage.follow()
+        receiver.wait_for(count)
+        waiting = threading.Event()
+        for _ in range(200):
+            if settled is None or settled():
+                break
+            waiting.wait(0.05)
+    finally:
+        assert postman.stop()
+
+
+def test_webhooks_carry_a_token_had_once_and_anew_when_it_is_taken_no_more(stage: Stage, receiver: Receiver):
+    with_client(stage, receiver)
+    one, two = stage.open("One"), stage.open("Two")
+    carry(stage, receiver, 2, settled=lambda: stage.states() == ["sent"] * 2)
+    assert {headers["authorization"] for headers, _ in receiver.arrived} <= {f"Bearer {token}" for token in receiver.tokens}
+    receiver.spoiled = set(receiver.tokens)
+    stage.now = system_clock()
+    stage.act(one, "acknowledge")
+    carry(stage, receiver, 3, settled=lambda: stage.states() == ["sent"] * 3)
+    assert receiver.arrived[2][0]["authorization"] == f"Bearer {receiver.tokens[-1]}"
+    assert receiver.arrived[2][1]["event"]["data"]["id"] == one != two
+
+
+def test_without_a_token_a_webhook_is_tried_again_and_the_client_says_that_it_is_in_error(stage: Stage, receiver: Receiver):
+    client_id = with_client(stage, receiver)
+    receiver.secret = "another one by now"
+    stage.open()
+
+    def status() -> str:
+        with stage.db.read() as tx:
+            return str(tx.scalar(sa.select(oauth_client.c.status).where(oauth_client.c.id == client_id)))
+
+    carry(stage, receiver, 0, settled=lambda: status() == "error")
+    with stage.db.read() as tx:
+        (row,) = store.of_subscription(tx, stage.subscription_id)
+    assert (status(), row.state, receiver.arrived) == ("error", "due", [])
+    assert "no token of its OAuth client" in row.last_error
+    assert SECRET not in row.last_error
+    receiver.secret = SECRET
+    with stage.db.write() as tx:
+        tx.execute(sa.update(webhook_delivery).values(due_at=stage.now))
+    carry(stage, receiver, 1, settled=lambda: status() == "active")
+    assert (status(), stage.states()) == ("active", ["sent"])
+
+
+def test_a_second_401_drops_it(stage: Stage, receiver: Receiver):
+    with_client(stage, receiver)
+    stage.open()
+    receiver.spoiled = {"token-1", "token-2"}
+    carry(stage, receiver, 0, settled=lambda: stage.states() == ["dropped"])
+    assert (stage.states(), receiver.arrived) == (["dropped"], [])

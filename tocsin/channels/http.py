@@ -158,10 +158,12 @@ class Outside:
         headers: Mapping[str, str] | None = None,
         timeout: timedelta = timedelta(seconds=10),  # noqa: ASYNC109 - the limit of one exchange, kept by the client below
         answer_most: int = ANSWER_MAX,
+        follow: bool = True,
     ) -> Answer:
         """One exchange, redirects included. Raises Forbidden, or Unreachable when there was no answer.
 
         `answer_most`: how many bytes of the answer are read; what is longer is cut there.
+        `follow`: whether redirects are; without it one is the answer, for bodies that only the first address may read.
         """
         if len(body) > BODY_MAX:
             raise Forbidden(f"a body of {len(body)} bytes is larger than {BODY_MAX}")
@@ -170,7 +172,7 @@ class Outside:
         for _ in range(REDIRECTS_MAX + 1):
             self._check(url)
             answer, onward = await self._exchange(method, url, body, sent, limits, answer_most)
-            if onward is None:
+            if onward is None or not follow:
                 return answer
             target = urljoin(url, onward)
             if urlsplit(target)[:2] != urlsplit(url)[:2]:

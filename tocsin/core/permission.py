@@ -143,7 +143,7 @@ OPEN_KINDS: Final = frozenset({"user", "team", "priority", "ability", "license",
 RESPONDER_KINDS: Final = frozenset({"incident", "alert", "note", "override", "custom_shift", "swap", "maintenance_window", "change_event"})
 """What a Responder may create and change; all else is configuration and takes a Manager."""
 
-ACCOUNT_KINDS: Final = frozenset({"user", "priority", "license", "account", "oauth_client", "scim_token"})
+ACCOUNT_KINDS: Final = frozenset({"user", "priority", "license", "account", "oauth_client", "scim_token", "webhook_oauth_client"})
 """What only Global Admins and the Account Owner may create, change or delete."""
 
 PERSONAL_KINDS: Final = frozenset(
@@ -151,7 +151,7 @@ PERSONAL_KINDS: Final = frozenset(
 )
 """What belongs to one person, who may change it whatever the role."""
 
-ADMIN_READ_KINDS: Final = frozenset({"audit_record", "api_key", "session", "oauth_client", "scim_token"})
+ADMIN_READ_KINDS: Final = frozenset({"audit_record", "api_key", "session", "oauth_client", "scim_token", "webhook_oauth_client"})
 """What only Global Admins and the Account Owner may look at, besides the person it belongs to."""
 
 MANAGER_READ_KINDS: Final = frozenset({"rota_load"})

@@ -4,6 +4,7 @@ Laws (BEHAVIOUR 8):
 1. A receiver sees one webhook of an incident at a time, in order; a slow or broken receiver holds back only itself.
 2. A repeat carries the same `X-Webhook-Id`; a crash between sending and keeping repeats, it never loses.
 3. One node sends at a time (a lease); stopping lets what is under way finish and be kept.
+4. A token of an OAuth client is kept in memory only, and had anew once when the receiver answers 401 to it.
 `take`, `letter_of`, `verdict_on` and `keep` are plain functions: a simulator calls them with its own time and send.
 """
 
@@ -11,7 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -22,13 +23,15 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.base.figures import WEBHOOKS
 from tocsin.base.secret import Seals, webhook_signature
+from tocsin.channels import oauth
 from tocsin.channels.http import Answer, Forbidden, Outside, Unreachable
-from tocsin.service import webhooks
+from tocsin.channels.oauth import Credentials, NoToken
+from tocsin.service import oauth_clients, webhooks
 from tocsin.service.webhooks import Fate
 from tocsin.store import leases
 from tocsin.store import webhooks as store
 from tocsin.store.db import Database
-from tocsin.store.webhooks import Due
+from tocsin.store.webhooks import Client, Due
 
 _log = structlog.get_logger("tocsin.webhooks")
 
@@ -47,6 +50,10 @@ REST_AFTER_FAILURE: Final = timedelta(milliseconds=500)
 KEPT_AT_ONCE: Final = 256
 """Results kept in one transaction."""
 USER_AGENT: Final = "PagerDuty-Webhook/V3.0 (Tocsin)"
+
+UNAUTHORIZED: Final = 401
+TOKEN_SPARE: Final = timedelta(seconds=60)
+"""How long before its end a token is not used any more."""
 
 _PASSING_TLS: Final = "certificate has expired"
 _TLS_FAULTS: Final = ("ClientConnectorCertificateError", "ClientConnectorSSLError", "ClientSSLError")
@@ -72,6 +79,7 @@ class Attempt:
     detail: str
     ended_at: datetime
     retry_after: timedelta | None = None
+    client_status: str | None = None  # of its OAuth client, when a token was asked for
 
 
 # ---------------------------------------------------------------------------------------------------- plain functions
@@ -95,11 +103,11 @@ def letter_of(due: Due, *, seals: Seals, base_url: str) -> Letter:
     """The webhook as it goes out. Raises ValueError when it is too large, or its secrets cannot be opened."""
     body = webhooks.finished(due.body, base_url)
     headers = {one["name"]: seals.open(one["sealed"]) for one in due.custom_headers}
+    headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT, "X-Webhook-Id": due.id}
+    if due.sealed_endpoint is not None:  # nobody was told an extension's secret, so nothing can be signed with it
+        return Letter(seals.open(due.sealed_endpoint), body, headers)
     headers |= {
-        "Content-Type": "application/json",
-        "User-Agent": USER_AGENT,
         "X-PagerDuty-Signature": webhook_signature(seals.open(due.sealed_secret), body),
-        "X-Webhook-Id": due.id,
         "X-Webhook-Subscription": due.subscription_id,
     }
     return Letter(due.url, body, headers)
@@ -125,17 +133,45 @@ def keep(db: Database, attempts: Sequence[Attempt], *, chance: Random) -> None:
             webhooks.settle(
                 tx, one.due, one.fate, one.detail, now=one.ended_at, chance=chance, retry_after=one.retry_after
             )
+            if one.client_status is not None and one.due.client is not None:
+                oauth_clients.note_status(tx, one.due.client.id, one.due.client.revision, one.client_status)
 
 
-async def send(due: Due, outside: Outside, *, seals: Seals, base_url: str, clock: Clock) -> Attempt:
-    """Send one webhook once."""
+class Tokens:
+    """The tokens of OAuth clients, each had when it is first wanted and again when it is nearly over."""
+
+    def __init__(self, *, seals: Seals, clock: Clock) -> None:
+        self._seals = seals
+        self._clock = clock
+        self._held: dict[tuple[str, int], tuple[str, datetime]] = {}
+
+    async def of(self, client: Client, outside: Outside, *, anew: bool = False) -> tuple[str, bool]:
+        """A token that is good for a while, and whether it was asked for just now. Raises NoToken."""
+        key, now = (client.id, client.revision), self._clock()
+        held = self._held.get(key)
+        if held is not None and not anew and held[1] > now:
+            return held[0], False
+        credentials = Credentials(client.token_url, client.client_id, self._seals.open(client.sealed_secret), client.scope)
+        token = await oauth.ask(outside, credentials)
+        self._held = {other: kept for other, kept in self._held.items() if other[0] != client.id}
+        self._held[key] = (token.text, now + token.lasting - min(TOKEN_SPARE, token.lasting / 2))
+        return token.text, True
+
+
+async def send(due: Due, outside: Outside, *, seals: Seals, base_url: str, clock: Clock, tokens: Tokens) -> Attempt:
+    """Send one webhook once; to one that answers 401 to a token that was held, once more with a new one."""
     outcome: Answer | Forbidden | Unreachable | ValueError
+    status = None
     try:
         letter = letter_of(due, seals=seals, base_url=base_url)
-        outcome = await outside.request("POST", letter.url, body=letter.body, headers=letter.headers, timeout=TIMEOUT)
+        outcome, status = await _exchange(letter, due.client, outside, tokens)
+        attempt = verdict_on(due, outcome, clock())
     except (Forbidden, Unreachable, ValueError) as error:
-        outcome = error
-    attempt = verdict_on(due, outcome, clock())
+        attempt = verdict_on(due, error, clock())
+    except NoToken as error:
+        status = oauth_clients.ERROR
+        attempt = Attempt(due, Fate.RETRY, f"no token of its OAuth client: {error}", clock())
+    attempt = replace(attempt, client_status=status)
     WEBHOOKS.labels(attempt.fate.value).inc()
     if attempt.fate is not Fate.SENT:
         _log.warning(
@@ -147,6 +183,22 @@ async def send(due: Due, outside: Outside, *, seals: Seals, base_url: str, clock
             reason=attempt.detail,
         )
     return attempt
+
+
+async def _exchange(letter: Letter, client: Client | None, outside: Outside, tokens: Tokens) -> tuple[Answer, str | None]:
+    """The receiver's answer, and how its OAuth client stands when a token was asked for."""
+    if client is None:
+        return await outside.request("POST", letter.url, body=letter.body, headers=letter.headers, timeout=TIMEOUT), None
+    token, is_new = await tokens.of(client, outside)
+    asked = is_new
+    while True:
+        kept = {name: value for name, value in letter.headers.items() if name.lower() != "authorization"}
+        headers = kept | {"Authorization": f"Bearer {token}"}
+        answer = await outside.request("POST", letter.url, body=letter.body, headers=headers, timeout=TIMEOUT)
+        if answer.status != UNAUTHORIZED or is_new:
+            return answer, oauth_clients.ACTIVE if asked else None
+        token, is_new = await tokens.of(client, outside, anew=True)
+        asked = True
 
 
 # ------------------------------------------------------------------------------------------------------------- postman
@@ -174,6 +226,7 @@ class Postman:
         self._clock = clock
         self._chance = chance
         self._allowed = tuple(allowed_networks)
+        self._tokens = Tokens(seals=seals, clock=clock)
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -245,7 +298,9 @@ class Postman:
 
     async def _carry(self, due: Due, outside: Outside) -> None:
         try:
-            attempt = await send(due, outside, seals=self._seals, base_url=self._base_url, clock=self._clock)
+            attempt = await send(
+                due, outside, seals=self._seals, base_url=self._base_url, clock=self._clock, tokens=self._tokens
+            )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - the loop's top: a fault of ours is tried again, and said
             _log.error("a webhook could not be carried", webhook_id=due.id, exc_info=error)
             attempt = Attempt(due, Fate.RETRY, f"{type(error).__name__}: {error}"[:300], self._clock())

@@ -112,9 +112,10 @@ def subscribe(
     is_active: bool = True,
 ) -> NewSubscription:
     """A new subscription. `deed.chance` must be the system's: the secret comes from it. Raises 400/2001."""
-    if (tx.scalar(sa.select(sa.func.count()).select_from(webhook_subscription)) or 0) >= SUBSCRIPTIONS_MOST:
+    known = sa.select(sa.func.count()).where(webhook_subscription.c.filter_type != store.EXTENSION)
+    if (tx.scalar(known) or 0) >= SUBSCRIPTIONS_MOST:
         raise invalid(f"There may be at most {SUBSCRIPTIONS_MOST} webhook subscriptions")
-    errors = _url_errors(url) + _headers_errors(custom_headers)
+    errors = url_errors(url) + headers_errors(custom_headers)
     if errors:
         raise invalid(*errors)
     columns = _checked(
@@ -240,21 +241,23 @@ def _filter_errors(tx: Tx, columns: dict[str, Any]) -> list[str]:
     return []
 
 
-def _url_errors(url: str) -> list[str]:
+def url_errors(url: str, what: str = "Delivery method") -> list[str]:
+    """What is wrong with the address that webhooks go to."""
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
-        return ["Delivery method needs a url that is one"]
+        return [f"{what} needs a url that is one"]
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine or re.search(r"[\s\\]", url):
-        return ["Delivery method needs a url that begins with https:// or http://"]
-    return [f"Delivery method: the url may have at most {URL_MOST} characters"] if len(url) > URL_MOST else []
+        return [f"{what} needs a url that begins with https:// or http://"]
+    return [f"{what}: the url may have at most {URL_MOST} characters"] if len(url) > URL_MOST else []
 
 
-def _headers_errors(headers: Sequence[Mapping[str, str]]) -> list[str]:
+def headers_errors(headers: Sequence[Mapping[str, str]], what: str = "Delivery method") -> list[str]:
+    """What is wrong with the headers that webhooks carry."""
     errors = []
     if len(headers) > HEADERS_MOST:
-        errors.append(f"Delivery method may have at most {HEADERS_MOST} custom headers")
+        errors.append(f"{what} may have at most {HEADERS_MOST} custom headers")
     for header in headers:
         name, value = header["name"], header["value"]
         if not _HEADER.fullmatch(name) or name.lower() in _OURS or name.lower().startswith(("x-pagerduty-", "x-webhook-")):
@@ -322,7 +325,7 @@ def finished(body: str, base_url: str) -> bytes:
     raw = json.encode(document)
     if len(raw) <= WHOLE_MOST:
         return raw
-    told = document["event"]["data"]
+    told = document["event"]["data"] if "event" in document else document["messages"][0]["incident"]
     for name in ("body", "content", "message", "details", "title", "description", "conference_bridge"):
         if len(raw) <= WHOLE_MOST:
             break
@@ -420,8 +423,8 @@ def tell_of_incidents(tx: Tx, entries: Sequence[Entry], *, now: datetime, chance
     telling = [entry for entry in entries if _may_tell(entry.event)]
     if not hearers or not telling:
         return 0
-    stands = _Stands(tx, {entry.event.incident_id for entry in telling})
-    names = _Names(tx)
+    stands = Stands(tx, {entry.event.incident_id for entry in telling})
+    names = Names(tx)
     owed: list[Owed] = []
     for entry in telling:
         found = stands.around(entry)
@@ -446,7 +449,7 @@ def _may_tell(event: happened.Event) -> bool:
     return type(event) in _TYPES or isinstance(event, happened.Assigned | happened.FieldChanged)
 
 
-class _Stands:
+class Stands:
     """How incidents stood around each entry of their log: folded from their beginning (law 1)."""
 
     def __init__(self, tx: Tx, incident_ids: Collection[str]) -> None:
@@ -492,7 +495,7 @@ class _Stands:
         return self._around.get(entry.position)
 
 
-class _Names:
+class Names:
     """Names of what incidents refer to, each read once."""
 
     def __init__(self, tx: Tx) -> None:
@@ -520,7 +523,7 @@ class _Names:
         return reference(kind, id_, self._known[kind, id_])
 
 
-def _told_of(event: happened.Event, incident: Incident, names: _Names) -> dict[str, Any]:
+def _told_of(event: happened.Event, incident: Incident, names: Names) -> dict[str, Any]:
     """The `data` of a webhook: the incident, or the note or status update with a reference to it."""
     whole = reference("incident", incident.id, incident.title)
     match event:
@@ -548,11 +551,11 @@ def _told_of(event: happened.Event, incident: Incident, names: _Names) -> dict[s
                 "type": "incident_field_values",
             }
         case _:
-            return _told_whole(incident, names)
+            return told_whole(incident, names)
 
 
 def _told_responder(
-    event: happened.UserAsked | happened.ResponderJoined | happened.ResponderDeclined, incident: Incident, names: _Names
+    event: happened.UserAsked | happened.ResponderJoined | happened.ResponderDeclined, incident: Incident, names: Names
 ) -> dict[str, Any]:
     """Somebody who was asked to help, as they stood right after."""
     found = next((one for one in incident.responders if one.user_id == event.user_id), None)
@@ -580,7 +583,7 @@ def _told_value(one: Defined | happened.FieldValue, value: object) -> dict[str, 
     }
 
 
-def _told_whole(incident: Incident, names: _Names) -> dict[str, Any]:
+def told_whole(incident: Incident, names: Names) -> dict[str, Any]:
     team_id = names.team_of_policy(incident.policy.id)
     bridge = incident.conference_bridge
     told: dict[str, Any] = {

@@ -15,12 +15,18 @@ import sqlalchemy as sa
 
 from tocsin.store import counters
 from tocsin.store.db import Tx
+from tocsin.store.tables.attachments import extension, oauth_client, subscription_client
 from tocsin.store.tables.services import webhook_delivery, webhook_subscription
 
 DUE, SENT, DROPPED = "due", "sent", "dropped"
 
 _delivery = webhook_delivery.c
 _subscription = webhook_subscription.c
+_client = oauth_client.c
+_CLIENT = ("id", "revision", "client_id", "sealed_secret", "scope", "token_url")
+
+EXTENSION = "extension"
+"""The filter of a subscription that carries an extension's webhooks: no list of subscriptions has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,18 @@ class Owed:
     subject_id: str
     event_type: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The OAuth client whose token a webhook carries; its secret is sealed. `revision` tells one state of it from another."""
+
+    id: str
+    revision: int
+    client_id: str
+    sealed_secret: str
+    scope: str | None
+    token_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ class Due:
     url: str
     custom_headers: Sequence[dict[str, str]]
     sealed_secret: str
+    sealed_endpoint: str | None = None  # of an extension: its address, instead of `url`
+    client: Client | None = None
 
 
 def listening(tx: Tx, now: datetime) -> Sequence[sa.Row[Any]]:
@@ -122,15 +142,26 @@ def due(
             _subscription.url,
             _subscription.custom_headers,
             _subscription.sealed_secret,
+            extension.c.sealed_endpoint,
+            *(_client[name].label(f"client_{name}") for name in _CLIENT),
         )
         .select_from(webhook_delivery)
         .join(ranked, ranked.c.id == _delivery.id)
         .join(webhook_subscription, _subscription.id == _delivery.subscription_id)
+        .outerjoin(extension, extension.c.id == _subscription.id)
+        .outerjoin(subscription_client, subscription_client.c.subscription_id == _subscription.id)
+        .outerjoin(oauth_client, _client.id == subscription_client.c.client_id)
         .where(ranked.c.rank <= per_subscription)
         .order_by(*order)
         .limit(limit + len(busy))
     )
-    return [Due(*tuple(row)) for row in found if (row.subscription_id, row.subject_id) not in busy][:limit]
+    return [_due(row) for row in found if (row.subscription_id, row.subject_id) not in busy][:limit]
+
+
+def _due(row: sa.Row[Any]) -> Due:
+    *plain, endpoint = tuple(row)[: -len(_CLIENT)]
+    client = Client(*tuple(row)[-len(_CLIENT) :]) if row.client_id is not None else None
+    return Due(*plain, sealed_endpoint=endpoint, client=client)
 
 
 def next_due(tx: Tx) -> datetime | None:

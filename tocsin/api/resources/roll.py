@@ -32,6 +32,7 @@ from tocsin.api.resources import (
     contact_methods,
     custom_field_values,
     escalation_policies,
+    extensions,
     handoff_notification_rules,
     incident_alerts,
     incident_notes,
@@ -65,6 +66,7 @@ from tocsin.api.resources import (
     user_sessions,
     users,
     vendors,
+    webhook_oauth_clients,
     webhook_subscriptions,
 )
 
@@ -85,6 +87,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *custom_field_values.DECLARED,
     *dry_runs.DECLARED,
     *escalation_policies.DECLARED,
+    *extensions.DECLARED,
     *explain.DECLARED,
     *handoff_notification_rules.DECLARED,
     *followed_calendars.DECLARED,
@@ -127,6 +130,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *user_sessions.DECLARED,
     *users.DECLARED,
     *vendors.DECLARED,
+    *webhook_oauth_clients.DECLARED,
     *webhook_subscriptions.DECLARED,
 )
 """All that the API serves."""

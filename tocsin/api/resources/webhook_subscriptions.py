@@ -11,7 +11,8 @@ from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import DELETE, LIST, SHOW, UPDATE, Action, Body, Resource, Rows, given
 from tocsin.base.errors import invalid
 from tocsin.core import permission
-from tocsin.service import access, webhooks
+from tocsin.service import access, oauth_clients, webhooks
+from tocsin.store import webhooks as store
 from tocsin.store.tables.services import webhook_subscription
 
 HTTP: Final = "http_delivery_method"
@@ -47,10 +48,14 @@ class SubscriptionWrite(msgspec.Struct):
     filter: FilterWrite | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
+    oauth_client_id: str | UnsetType | None = UNSET
 
 
 def shown(call: Call, rows: Rows, *, secret: str | None = None) -> list[Body]:
-    """Subscriptions as bodies. `secret` only in the answer to making one."""
+    """Subscriptions as bodies. `secret` only in the answer to making one. Those that carry an extension's webhooks are not there."""
+    if any(row.filter_type == store.EXTENSION for row in rows):
+        raise access.missing("webhook_subscription")
+    clients = oauth_clients.of_subscriptions(call.tx, [row.id for row in rows])
     return [
         {
             **envelope.common(call.house, "webhook_subscription", row.id, row.description),
@@ -66,7 +71,9 @@ def shown(call: Call, rows: Rows, *, secret: str | None = None) -> list[Body]:
             "description": row.description or "",
             "events": row.events,
             "filter": {"type": row.filter_type} | ({"id": row.filter_id} if row.filter_id else {}),
-            "oauth_client": None,
+            "oauth_client": {"id": clients[row.id].id, "type": "oauth_client_reference", "summary": clients[row.id].name}
+            if row.id in clients
+            else None,
         }
         for row in rows
     ]
@@ -97,7 +104,19 @@ def create(call: Call, body: SubscriptionWrite) -> Body:
         custom_headers=[{"name": one.name, "value": one.value} for one in headers],
         **sent,
     )
+    _name_client(call, made.id, body)
     return shown(call, [webhooks.subscription_row(call.tx, made.id)], secret=made.secret)[0]
+
+
+def _name_client(call: Call, subscription_id: str, body: SubscriptionWrite) -> None:
+    """Let it use the OAuth client that was sent, if any. Who names one lets its tokens be read: that is for admins."""
+    if body.oauth_client_id is UNSET:
+        return
+    row = webhooks.subscription_row(call.tx, subscription_id)
+    known = oauth_clients.of_subscriptions(call.tx, [row.id]).get(row.id)
+    if body.oauth_client_id != (known.id if known else None):
+        access.allow(call.actor, permission.READ, permission.Thing("webhook_oauth_client"))
+        oauth_clients.name_for(call.tx, call.deed, row, body.oauth_client_id)
 
 
 def columns(call: Call, body: SubscriptionWrite) -> dict[str, Any]:
@@ -125,6 +144,7 @@ def update(call: Call, row: sa.Row[Any], body: SubscriptionWrite) -> None:
         if not same or not all(_is_known(call, row, one) for one in told):
             raise invalid("Delivery method cannot be changed: make another subscription")
     webhooks.change_subscription(call.tx, call.deed, row.id, columns(call, body))
+    _name_client(call, row.id, body)
 
 
 def _is_known(call: Call, row: sa.Row[Any], header: HeaderWrite) -> bool:
@@ -137,20 +157,24 @@ def remove(call: Call, row: sa.Row[Any]) -> None:
     webhooks.unsubscribe(call.tx, call.deed, row.id)
 
 
+def _found(call: Call) -> sa.Row[Any]:
+    """The subscription in the path, to be changed. Raises 404 or 403."""
+    row = access.find(call.tx, call.actor, "webhook_subscription", webhook_subscription, call.id, permission.UPDATE)
+    if row.filter_type == store.EXTENSION:
+        raise access.missing("webhook_subscription")
+    return row
+
+
 def enable(call: Call) -> Body:
     """Let a subscription hear again that was disabled for refusing too often."""
-    row = access.find(
-        call.tx, call.actor, "webhook_subscription", webhook_subscription, call.id, permission.UPDATE
-    )
+    row = _found(call)
     webhooks.enable(call.tx, call.deed, row.id)
     return shown(call, [webhooks.subscription_row(call.tx, row.id)])[0]
 
 
 def ping(call: Call) -> None:
     """Owe a `pagey.ping`."""
-    row = access.find(
-        call.tx, call.actor, "webhook_subscription", webhook_subscription, call.id, permission.UPDATE
-    )
+    row = _found(call)
     webhooks.ping(call.tx, call.deed, row.id)
 
 
@@ -158,7 +182,7 @@ def filtered(call: Call) -> list[sa.ColumnElement[bool]]:
     """`filter_type=account|service|team` and `filter_id=`."""
     kind = call.query.choice("filter_type", ("account", "service", "team"), default="")
     id_ = call.query.one("filter_id")
-    conditions = [webhook_subscription.c.filter_type == f"{kind}_reference"] if kind else []
+    conditions = [webhook_subscription.c.filter_type == f"{kind}_reference" if kind else webhook_subscription.c.filter_type != store.EXTENSION]
     return conditions + ([webhook_subscription.c.filter_id == id_] if id_ else [])
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tocsin.engine.followers import impacts, log, webhooks
+from tocsin.engine.followers import extensions, impacts, log, webhooks
 from tocsin.engine.followers.spec import Follower
 
-FOLLOWERS: Final[tuple[Follower, ...]] = (webhooks.FOLLOWER, impacts.FOLLOWER, log.FOLLOWER)
+FOLLOWERS: Final[tuple[Follower, ...]] = (webhooks.FOLLOWER, extensions.FOLLOWER, impacts.FOLLOWER, log.FOLLOWER)
