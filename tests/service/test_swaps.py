@@ -305,3 +305,28 @@ def test_an_acceptance_at_the_moment_it_expires_is_one_or_the_other(rota: Rota):
         came.result(30)
     assert rota.status(swap)[0] == "accepted"
     assert rota.on_call(6) == "Bo"
+
+
+def deleted(rota: Rota, user_id: str) -> None:
+    deed = rota.deed(rota.cy)
+    with rota.world.db.write() as tx:
+        people.delete_user(tx, deed, user_id, replace_by=rota.cy)
+
+
+def test_a_request_ends_at_once_when_the_asker_is_deleted(rota: Rota):
+    swap = rota.ask(rota.ada, rota.span(2, 6), user_id=rota.bo)
+    rota.told()
+    deleted(rota, rota.ada)
+    assert rota.told() == [("Bo", "A request to take a shift has ended")]
+    assert rota.status(swap) == ("withdrawn", "whoever asked for it was deleted")
+
+
+def test_a_request_ends_at_once_when_nobody_is_left_who_was_asked(rota: Rota):
+    one, anyone = rota.ask(rota.ada, rota.span(2, 6), user_id=rota.bo), rota.ask(rota.ada, rota.span(8, 12))
+    rota.told()
+    deleted(rota, rota.bo)
+    assert rota.told() == [("Ada", "Nobody takes your shift")]
+    assert rota.status(one) == ("declined", "nobody is left who was asked and has not declined")
+    assert rota.status(anyone) == ("asked", None)
+    rota.accept(rota.cy, anyone)
+    assert rota.on_call(9) == "Cy"

@@ -2,14 +2,14 @@
 
 Laws:
 1. A request is `asked` until exactly one thing ends it: somebody accepts, everybody asked declines, the asker withdraws it,
-   or its time comes. What has ended stays as it ended.
+   its time comes, or those who could end it are deleted. What has ended stays as it ended.
 2. Of several who accept, the first one has it. Nobody takes a shift that is no longer the asker's, nor one where they are
    on call already.
 3. A true swap is both shifts or neither.
 4. Nothing here is a bare yes or no: every refusal says why, in words for the one who asked or answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ from typing import Final, assert_never
 from tocsin.base.times import Span
 from tocsin.core.schedule import Entry, Stretch
 
+EXPIRY: Final = "swap_expiry"
+"""The kind of the timer that ends a request."""
 LONGEST: Final = timedelta(days=31)
 """The longest time that one request may be about."""
 FURTHEST: Final = timedelta(days=366)
@@ -190,7 +192,9 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """Its time has come."""
+    """Its time has come, or somebody in it has been deleted; `gone` are those of its people who are no longer there."""
+
+    gone: frozenset[str] = frozenset()
 
 
 Command = Accept | Decline | Withdraw | Expire
@@ -232,11 +236,24 @@ def decide(swap: Swap, command: Command, rota: Rota, now: datetime) -> Decision 
         case Withdraw():
             return Decision(_ending(swap, Status.WITHDRAWN, now, "it was withdrawn"))
         case Expire():
+            if (end := ends_without(swap, command.gone)) is not None:
+                return Decision(_ending(swap, end[0], now, end[1]))
             if now < swap.expires_at:
                 return Refused("its time has not come")
             return Decision(_ending(swap, Status.EXPIRED, now, "nobody took it in time"))
         case _:
             assert_never(command)
+
+
+def ends_without(swap: Swap, gone: Collection[str]) -> tuple[Status, str] | None:
+    """How and why an open request ends when these people are deleted; None when it goes on without them."""
+    if swap.status is not Status.ASKED:
+        return None
+    if swap.asker_id in gone:
+        return Status.WITHDRAWN, "whoever asked for it was deleted"
+    if all(one in gone for one in swap.waiting_for):
+        return Status.DECLINED, "nobody is left who was asked and has not declined"
+    return None
 
 
 def _accept(swap: Swap, user_id: str, rota: Rota, now: datetime) -> Decision | Refused:

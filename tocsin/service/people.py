@@ -21,14 +21,16 @@ from tocsin.base.errors import forbidden, invalid, not_found
 from tocsin.base.secret import Seals
 from tocsin.channels import keeping
 from tocsin.channels.roll import BY_KIND
-from tocsin.core import permission, sign_in
+from tocsin.core import permission, sign_in, swap
 from tocsin.core.permission import Actor, Level
 from tocsin.service import audit, handoffs, succession, tags
 from tocsin.service.audit import Deed
 from tocsin.store import people as rows
-from tocsin.store import sessions, subscriptions
+from tocsin.store import sessions, subscriptions, timers
+from tocsin.store import swaps as store_swaps
 from tocsin.store.db import Tx
 from tocsin.store.tables import business, people, schedules, services
+from tocsin.store.timers import Due
 
 COLORS: Final = (
     "purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise", "dark-slate-blue", "cayenne", "orange-red",
@@ -161,10 +163,22 @@ def delete_user(tx: Tx, deed: Deed, user_id: str, *, replace_by: str | None = No
         succession.replace_everywhere(tx, deed, user_id, replace_by)
     if reasons := succession.blocking(tx, user_id, deed.now):
         raise invalid(*reasons)
+    _end_swaps(tx, user_id, deed.now)
     subscriptions.forget(tx, ("user", user_id))
     tags.forget(tx, "user", user_id)
     tx.execute(sa.delete(people.user).where(people.user.c.id == user_id))
     audit.record(tx, deed, user_reference(user_id, user.name), before=_told(_columns(user)), after=None)
+
+
+def _end_swaps(tx: Tx, user_id: str, now: datetime) -> None:
+    """Let the requests to take a shift that cannot do without this user end as soon as the user is gone."""
+    ending = []
+    for one in store_swaps.open_naming(tx, user_id):
+        named = {one.asker_id, *one.asked}
+        gone = (named - rows.users(tx, named).keys()) | {user_id}
+        if swap.ends_without(one, gone) is not None:
+            ending.append(Due(one.id, swap.EXPIRY, now))
+    timers.set_many(tx, ending)
 
 
 def user_reference(user_id: str, name: str) -> dict[str, Any]:

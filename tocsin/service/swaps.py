@@ -4,7 +4,8 @@ Laws:
 1. The schedule is locked before the request, always: of several who accept at once the first one has it.
 2. What changes hands becomes overrides of the schedule in the transaction that accepts: all of them, or nothing happened.
 3. Everybody whom it concerns is told: those asked, the asker, and those asked when another one has taken it.
-4. A request ends by itself: its timer is a row, set when it is made and dropped when it ends.
+4. A request ends by itself: its timer is a row, set when it is made and dropped when it ends. When somebody whom it
+   cannot do without is deleted, the timer is due at once.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -49,8 +50,7 @@ from tocsin.store.shift_schedules import CUSTOM_SHIFT, ROTATION
 from tocsin.store.tables.schedules import schedule
 from tocsin.store.timers import Due
 
-EXPIRY: Final = "swap_expiry"
-"""The kind of the timer that ends a request."""
+EXPIRY: Final = core.EXPIRY
 OPEN_MOST: Final = 50
 """Open requests that one person may have."""
 SHARED: Final = "Somebody else is on call at the same time here, and an override of this schedule would take their place too"
@@ -252,8 +252,9 @@ def hold(tx: Tx, swap_ids: Iterable[str]) -> dict[str, tuple[sa.Row[Any], Swap]]
 
 
 def expire(tx: Tx, row: sa.Row[Any], swap: Swap, *, now: datetime, chance: Random) -> None:
-    """End a request whose time has come; one that has ended already stays as it is. It must be held."""
-    decision = core.decide(swap, Expire(), Rota(()), now)
+    """End a request whose time has come or whose people are gone; one that has ended stays as it is. It must be held."""
+    named = {swap.asker_id, *swap.asked}
+    decision = core.decide(swap, Expire(frozenset(named - store_people.users(tx, named).keys())), Rota(()), now)
     if isinstance(decision, Decision):
         _apply(tx, Deed(HOUSE, now, chance), row, swap, decision)
 
@@ -434,10 +435,11 @@ def _tell_outcome(
     """Tell the asker, and those who need not answer any more; who did it knows."""
     if after.status is Status.ASKED:
         return
-    concerned = {after.asker_id, *before.waiting_for}
-    zones, names = _zones(tx, concerned), _names(tx, {*concerned, *([after.taker_id] if after.taker_id else [])})
+    concerned = {after.asker_id, *before.waiting_for} & store_people.users(tx, {after.asker_id, *before.waiting_for}).keys()
+    is_gone = after.asker_id not in concerned
+    zones, names = _zones(tx, concerned), _names(tx, {after.asker_id, *concerned, *([after.taker_id] if after.taker_id else [])})
     about = {user_id: f"{schedule_name}, {_time(after.span, zones[user_id])}" for user_id in concerned}
-    asker, others = names[after.asker_id], [one for one in before.waiting_for if one != by]
+    asker, others = names[after.asker_id], [one for one in before.waiting_for if one != by and one in concerned]
     when = f"asked {before.created_at:%Y-%m-%d %H:%M} UTC, accepted {now:%Y-%m-%d %H:%M} UTC"
     match after.status:
         case Status.ACCEPTED:
@@ -453,9 +455,10 @@ def _tell_outcome(
             text = f"Your request on {about[after.asker_id]} has ended: {why}. The shift is still yours."
             _tell(tx, [after.asker_id], "Nobody takes your shift", {after.asker_id: text}, after, now, chance)
         case Status.WITHDRAWN:
-            told = {one: f"The request on {about[one]} was withdrawn. There is nothing to do." for one in concerned}
-            _tell(tx, others, f"{asker}'s request was withdrawn", told, after, now, chance)
-            if by != after.asker_id:
+            told = {one: f"The request on {about[one]} has ended: {after.reason}. There is nothing to do." for one in concerned}
+            title = "A request to take a shift has ended" if is_gone else f"{asker}'s request was withdrawn"
+            _tell(tx, others, title, told, after, now, chance)
+            if by != after.asker_id and not is_gone:
                 _tell(tx, [after.asker_id], "Your request was withdrawn", told, after, now, chance)
         case _:
             assert_never(after.status)

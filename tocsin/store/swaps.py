@@ -84,6 +84,13 @@ def by_asker(tx: Tx, user_id: str, *, since: datetime) -> list[Swap]:
     return _read(tx, tx.rows(statement.order_by(swap.c.start_at, swap.c.id)))
 
 
+def open_naming(tx: Tx, user_id: str) -> list[Swap]:
+    """The open requests that this person made or was asked by."""
+    asked = sa.select(swap_asked.c.swap_id).where(swap_asked.c.user_id == user_id)
+    statement = sa.select(swap).where(swap.c.status == OPEN, sa.or_(swap.c.asker_id == user_id, swap.c.id.in_(asked)))
+    return _read(tx, tx.rows(statement.order_by(swap.c.id)))
+
+
 def count_open_by(tx: Tx, user_id: str) -> int:
     """How many open requests this person has."""
     statement = sa.select(sa.func.count()).select_from(swap).where(swap.c.asker_id == user_id, swap.c.status == OPEN)
