@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-QUIET: Final = ("alembic", "aiosmtplib", "asyncio", "httpx", "httpcore", "_granian", "granian")
+QUIET: Final = ("alembic", "aiosmtplib", "asyncio", "httpx", "httpcore", "_granian", "granian", "mail.log")
 """Libraries that tell more than anybody asks: their warnings and errors are kept."""
 
 _SECRETS: Final = re.compile(

@@ -80,6 +80,13 @@ class Joined:
     reason: str
 
 
+def newest(candidates: Sequence[Candidate]) -> Joined | None:
+    """The newest open incident that has room, for a sender who wants no second one; None: there is none."""
+    room = [one for one in candidates if one.alerts_total < MAX_ALERTS]
+    found = max(room, key=lambda one: (one.began_at, one.number), default=None)
+    return None if found is None else Joined(found.incident_id, "its integration opens an incident only when none is open, and this one is")
+
+
 def choose(
     grouping: Grouping | None, content: Mapping[str, str | None], candidates: Sequence[Candidate], now: datetime
 ) -> Joined | None:

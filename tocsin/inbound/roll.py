@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tocsin.inbound import alertmanager, change_events, events_v1, events_v2, generic, grafana
+from tocsin.inbound import alertmanager, change_events, email, events_v1, events_v2, generic, grafana
 from tocsin.inbound.spec import Reader
 
 READERS: Final[tuple[Reader, ...]] = (
@@ -12,6 +12,7 @@ READERS: Final[tuple[Reader, ...]] = (
     alertmanager.READER,
     grafana.READER,
     generic.READER,
+    email.READER,
 )
 
 _BY_NAME: Final = {reader.name: reader for reader in READERS}

@@ -4,7 +4,7 @@ Laws:
 1. A reader is pure: the same payload gives the same events, and it never looks at a clock, a database or the network.
 2. `check` runs before the answer, once a request: it either accepts (one `Accepted` for each event in the request) or
    raises `Unreadable` with every fault it found. What it accepts, `read` must understand: nothing accepted is lost.
-3. `read` runs later, on one `Accepted.raw`, and gives exactly one event. Everything it needs is in `raw` and in the
+3. `read` runs later, on one `Accepted.raw`, and gives exactly one event, or raises `LeftOut` with the reason. Everything it needs is in `raw` and in the
    columns beside it, so that a stored event can be read again (replayed) at any time.
 4. Whether an event opens or closes something is said by an exact value in an exact place, never guessed from words.
 """
@@ -60,6 +60,8 @@ class AlertEvent:
     severity   critical, error, warning, info, or None when the sender has no such word (Events API v1)
     timestamp  when the sender saw it; None means when it was received
     details    the sender's own object, or a bare text (both are allowed by BEHAVIOUR 1.1)
+    joins_open whether it joins an incident that is open on its service rather than open another one
+    channel    how it came, as the log of an incident calls it (BEHAVIOUR 3.2): api, or email
     """
 
     action: Action
@@ -77,6 +79,8 @@ class AlertEvent:
     images: tuple[Image, ...] = ()
     client: str | None = None
     client_url: str | None = None
+    joins_open: bool = False
+    channel: str = "api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,10 @@ class Unreadable(Exception):
         super().__init__("; ".join(errors))
         self.errors = list(errors)
         self.is_event = is_event
+
+
+class LeftOut(Exception):
+    """What was sent is understood, and the rules of its integration leave it out; the message says which and why."""
 
 
 NOT_JSON: Final = "JSON parse error"

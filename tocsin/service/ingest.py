@@ -300,6 +300,20 @@ class Ingest:
             self._ways[routing_key] = (asked_at, found)
         return found
 
+    async def way_of_address(self, address: str, type_: str) -> inbox.Way | None:
+        """Where mail to this address goes; None when no integration of this type has it.
+
+        Nothing is remembered: mails are few. Raises `Refusal` (503) when the database cannot be asked.
+        """
+        try:
+            return await self._loop.run_in_executor(self._asker, self._look_up_address, address, type_)
+        except sa.exc.DBAPIError as error:
+            raise overloaded("The address cannot be looked up now; nothing was kept, send it again") from error
+
+    def _look_up_address(self, address: str, type_: str) -> inbox.Way | None:
+        with self._db.read() as tx:
+            return inbox.way_of_address(tx, address, type_)
+
     def _look_up(self, routing_key: str) -> inbox.Way | None:
         with self._db.read() as tx:
             return inbox.way(tx, routing_key)

@@ -26,7 +26,7 @@ from tocsin.core.events import TOCSIN, Agent
 from tocsin.core.grouping import Candidate, Grouping
 from tocsin.core.incident import EndAlert, JoinAlert, RepeatAlert
 from tocsin.inbound.roll import reader_named
-from tocsin.inbound.spec import AlertEvent, ChangeEvent, Payload, Unreadable
+from tocsin.inbound.spec import AlertEvent, ChangeEvent, LeftOut, Payload, Unreadable
 from tocsin.service.incidents import Desk
 from tocsin.store import alerts, changes, groupings, inbox, maintenance, pauses, services, timers
 from tocsin.store.alerts import Alert
@@ -118,6 +118,9 @@ class Batch:
         settings = way.settings if way else {}
         try:
             (event,) = reader.read(Payload(row.raw, row.routing_key, row.dedup_key, settings))
+        except LeftOut as left_out:
+            self._leave_out(row, way, str(left_out))
+            return None
         except (Unreadable, ValueError) as error:
             self._settle(row, Outcome.UNREADABLE, f"its reader cannot make sense of it: {error}")
             return None
@@ -138,6 +141,13 @@ class Batch:
             )
             return None
         return Read(row, event)
+
+    def _leave_out(self, row: InboxRow, way: Integration | None, why: str) -> None:
+        """The rules of its integration want nothing of it: it stays in the journal, with the reason."""
+        service_id = way.service_id if way else None
+        self._settled.append(
+            Settled(row.id, Outcome.DROPPED.value, why, service_id=service_id, action="trigger", dedup_key=row.dedup_key, summary=row.summary)
+        )
 
     def work_off(self) -> None:
         """Decide every event, in order, and write the alerts and the outcomes."""
@@ -236,6 +246,8 @@ class Batch:
         joined = None
         if grouping is not None:
             joined = grouping_rules.choose(grouping, content, self._open_candidates(service), self._desk.now)
+        if joined is None and event.joins_open:
+            joined = grouping_rules.newest(self._open_candidates(service))
         alert_id = kept.alert.id
         if joined is None:
             incident = self._desk.open(
@@ -243,7 +255,7 @@ class Batch:
                 title=event.summary,
                 urgency=urgency,
                 agent=agent,
-                channel="api",
+                channel=event.channel,
                 reason=f"{why}; {why_urgency}",
                 key=event.dedup_key,
                 alert_id=alert_id,
@@ -258,14 +270,14 @@ class Batch:
                     urgency=urgency,
                     ladder=ladder,
                     agent=agent,
-                    channel="api",
+                    channel=event.channel,
                     reason=joined.reason,
                 ),
             )
             incident = self._desk.incident(joined.incident_id)
             reason, outcome = joined.reason, Outcome.GROUPED
         kept.alert = replace(kept.alert, incident_id=incident.id)
-        if grouping is not None:
+        if grouping is not None or _grouped_with(service) in self._candidates:
             self._candidates_of(service)[incident.id] = Candidate(
                 incident.id, incident.number, incident.created_at, self._desk.now, incident.alerts_total, content
             )
@@ -319,7 +331,7 @@ class Batch:
         kept.alert = replace(alert, trigger_count=alert.trigger_count + 1, updated_at=self._desk.now)
         self._touched[alert.id] = kept
         if alert.incident_id:
-            again = RepeatAlert(alert_id=alert.id, summary=read.event.summary, agent=agent, channel="api")
+            again = RepeatAlert(alert_id=alert.id, summary=read.event.summary, agent=agent, channel=read.event.channel)
             self._desk.ask(alert.incident_id, again)
         self._settle_event(read, service, Outcome.REPEATED, reason, alert)
 
@@ -335,7 +347,7 @@ class Batch:
         if alert.id in self._held:
             self._held[alert.id] = replace(self._held[alert.id], ending=pauses.RESOLVED, ended_at=now)
         if alert.incident_id:
-            ending = EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel="api")
+            ending = EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel=read.event.channel)
             reason = f"{reason}; {self._desk.ask(alert.incident_id, ending).reason}"
         self._settle_event(read, service, Outcome.RESOLVED, reason, kept.alert)
 

@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from tocsin.base import ids, times
 from tocsin.base.errors import invalid, not_found
+from tocsin.inbound import email_rules
+from tocsin.inbound.email_rules import EMAIL
 from tocsin.inbound.roll import READERS
 from tocsin.service import audit, groupings, hours, impacts, webhooks
 from tocsin.service.audit import Deed
@@ -323,7 +325,8 @@ def add_integration(
 ) -> str:
     """A new way into a service, with a key of its own. `deed.chance` must be the system's. Returns its id.
 
-    `settings` is what a reader of ours needs: the `mapping` of the generic one. An e-mail integration has an address.
+    `settings` is what a reader of ours needs: the `mapping` of the generic one; an e-mail integration's rules under `email`
+    (inbound/email_rules.py), beside its address.
     `own_id` and `own_key`: the id and the routing key to have, known to be free, of one that senders use elsewhere already.
     """
     service_row(tx, service_id)
@@ -411,9 +414,13 @@ def _checked_integration(tx: Tx, changes: Mapping[str, Any], type_: str, old: sa
     elif type_ == EMAIL_TYPE and "email" in columns:
         errors.append("Integration email cannot be empty")
     if "settings" in columns:
-        columns["settings"] = dict(columns["settings"] or {})
-        if unknown := sorted(columns["settings"].keys() - {"mapping"}):
+        columns["settings"] = settings = dict(columns["settings"] or {})
+        if unknown := sorted(settings.keys() - {"mapping", EMAIL}):
             errors.append(f"Settings do not know {', '.join(unknown)}: only the mapping of the generic reader")
+        if EMAIL in settings and type_ != EMAIL_TYPE:
+            errors.append(f"Rules for mails belong to the type {EMAIL_TYPE} only")
+        elif isinstance(settings.get(EMAIL), Mapping):
+            settings[EMAIL] = email_rules.normal(settings[EMAIL])
         errors += _readers_errors(columns["settings"])
     if errors:
         raise invalid(*errors)

@@ -84,11 +84,13 @@ class InboxRow(NamedTuple):
     reader: str
     raw: bytes
     dedup_key: str | None
+    summary: str | None = None
 
 
 _WAITING: Final = (
     sa.select(
-        _inbox.id, _inbox.received_at, _inbox.arrival, _inbox.routing_key, _inbox.reader, _inbox.raw, _inbox.dedup_key
+        _inbox.id, _inbox.received_at, _inbox.arrival, _inbox.routing_key, _inbox.reader, _inbox.raw, _inbox.dedup_key,
+        _inbox.summary,
     )
     .where(_inbox.outcome.is_(None))
     .order_by(_inbox.arrival, _inbox.id)
@@ -183,6 +185,17 @@ def way(tx: Tx, routing_key: str) -> Way | None:
     if row is None:
         return None
     return Way(row.routing_key, row.integration_id, row.service_id, row.type, row.settings or {})
+
+
+def way_of_address(tx: Tx, address: str, type_: str) -> Way | None:
+    """Where mail to this address goes, case aside: an integration of this type that has it, or whose key is before the @."""
+    of, folded = services.integration.c, address.lower()
+    row = tx.one(
+        sa.select(of.routing_key)
+        .where(of.type == type_, sa.or_(sa.func.lower(of.email) == folded, of.routing_key == folded.partition("@")[0]))
+        .order_by(sa.case((sa.func.lower(of.email) == folded, 0), else_=1), of.created_at, of.id)
+    )
+    return None if row is None else way(tx, row.routing_key)
 
 
 # ------------------------------------------------------------------------------------------------- what was turned away

@@ -3,6 +3,7 @@
 PagerDuty publishes no DELETE; its Terraform provider calls one, so it is here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from tocsin.api.kernel.spec import CREATE, DELETE, SHOW, UPDATE, Body, Parent, R
 from tocsin.api.resources import shapes, vendors
 from tocsin.base.errors import invalid
 from tocsin.core import permission
+from tocsin.inbound import email_rules
+from tocsin.inbound.email_rules import EMAIL
 from tocsin.service import access, services
 from tocsin.store.tables.services import integration, service
 
@@ -26,6 +29,11 @@ class IntegrationWrite(msgspec.Struct):
     vendor: Reference | UnsetType | None = UNSET
     service: Reference | UnsetType | None = UNSET
     integration_email: str | UnsetType | None = UNSET
+    email_incident_creation: str | UnsetType | None = UNSET
+    email_filter_mode: str | UnsetType | None = UNSET
+    email_parsing_fallback: str | UnsetType | None = UNSET
+    email_filters: list[dict[str, Any]] | UnsetType | None = UNSET
+    email_parsers: list[dict[str, Any]] | UnsetType | None = UNSET
     settings: dict[str, Any] | UnsetType | None = UNSET
 
 
@@ -42,8 +50,8 @@ def shown(call: Call, rows: Rows) -> list[Body]:
     return bodies
 
 
-def columns(body: IntegrationWrite, type_: str) -> dict[str, Any]:
-    """What was sent, as columns of the table."""
+def columns(body: IntegrationWrite, type_: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, as columns of the table. `settings`: those it has; rules for mails that are not sent stay as they are."""
     sent = given(body, "name", "settings")
     if body.vendor is not UNSET:
         sent["vendor_id"] = body.vendor.id if body.vendor else None
@@ -51,6 +59,14 @@ def columns(body: IntegrationWrite, type_: str) -> dict[str, Any]:
             raise invalid("Vendor not found")
     if body.integration_email is not UNSET and (type_ == services.EMAIL_TYPE or body.integration_email):
         sent["email"] = body.integration_email
+    rules = given(body, *email_rules.DEFAULTS)
+    if type_ != services.EMAIL_TYPE:  # other types answer with null for these, and are sent them back
+        rules = {name: value for name, value in rules.items() if value}
+    kept = sent.get("settings", settings) or {}
+    if rules:
+        sent["settings"] = {**kept, EMAIL: {**settings.get(EMAIL, {}), **rules}}
+    elif "settings" in sent and EMAIL in settings:
+        sent["settings"] = {EMAIL: settings[EMAIL], **kept}
     return sent
 
 
@@ -63,7 +79,7 @@ def create(call: Call, body: IntegrationWrite) -> str:
     """A new way in, with a key of its own."""
     access.find(call.tx, call.actor, "service", service, call.id, permission.UPDATE)
     type_ = type_of(body.type) if isinstance(body.type, str) else services.INTEGRATION_TYPES[0]
-    sent = columns(body, type_)
+    sent = columns(body, type_, {})
     vendor = vendors.VENDORS.get(sent.get("vendor_id") or "")
     name = sent.pop("name", None) or (vendor.name if vendor else "Events API v2")
     return services.add_integration(call.tx, call.deed, call.id, name=name, type_=type_, **sent)
@@ -74,7 +90,7 @@ def update(call: Call, row: sa.Row[Any], body: IntegrationWrite) -> None:
     access.find(call.tx, call.actor, "service", service, row.service_id, permission.UPDATE)
     if isinstance(body.type, str) and type_of(body.type) != row.type:
         raise invalid("The type of an integration cannot be changed: make another one")
-    sent = columns(body, row.type)
+    sent = columns(body, row.type, row.settings)
     if isinstance(body.service, Reference) and body.service.id != row.service_id:
         sent["service_id"] = access.find(call.tx, call.actor, "service", service, body.service.id, permission.UPDATE).id
     services.change_integration(call.tx, call.deed, row.id, sent)
