@@ -136,7 +136,14 @@ SERVICES: Final = Kind(
         "integrations": Field(
             many=True, has_ids=True, any_order=True, keys=("name",),
             inside={
-                **dict.fromkeys(("name", "type", "vendor", "integration_email", "settings"), TEXT), "integration_key": Field(is_secret=True)
+                **dict.fromkeys(
+                    (
+                        "name", "type", "vendor", "integration_email", "email_incident_creation", "email_filter_mode", "email_parsing_fallback",
+                        "email_filters", "email_parsers", "settings",
+                    ),
+                    TEXT,
+                ),
+                "integration_key": Field(is_secret=True),
             },
         ),
         "custom_fields": TEXT,
@@ -163,6 +170,34 @@ WEBHOOKS: Final = Kind(
     fields={
         "url": TEXT, "description": TEXT, "active": TEXT, "events": Field(many=True, any_order=True),
         "filter": Field(inside={"type": TEXT, "service": Field(refers="service"), "team": Field(refers="team")}),
-        "custom_headers": Field(is_told=True),
+        "custom_headers": Field(is_told=True), "oauth_client": Field(is_told=True),
     },
+)  # fmt: skip
+
+BUSINESS_SERVICES: Final = Kind(
+    plural="business_services", noun="business service", namespace="business_service",
+    fields={"name": TEXT, "description": TEXT, "point_of_contact": TEXT, "team": Field(refers="team")},
+)  # fmt: skip
+
+_ENDS: Final = {
+    "service": Field(refers="service"), "business_service": Field(refers="business_service"),
+    "needs_service": Field(refers="service"), "needs_business_service": Field(refers="business_service"),
+}  # fmt: skip
+
+DEPENDENCIES: Final = Kind(
+    plural="service_dependencies", noun="service dependencies", is_single=True,
+    fields={"edges": Field(many=True, any_order=True, keys=tuple(_ENDS), inside=_ENDS)},
+)  # fmt: skip
+
+TAGS: Final = Kind(
+    plural="tags", noun="tag", key="label",
+    fields={
+        "label": TEXT, "users": Field(refers="user", many=True, any_order=True), "teams": Field(refers="team", many=True, any_order=True),
+        "escalation_policies": Field(refers="escalation_policy", many=True, any_order=True),
+    },
+)  # fmt: skip
+
+ADDONS: Final = Kind(
+    plural="addons", noun="add-on",
+    fields={"type": TEXT, "name": TEXT, "src": TEXT, "services": Field(refers="service", many=True, any_order=True)},
 )  # fmt: skip

@@ -26,6 +26,9 @@ ABSENT: Final = "(absent)"
 OBJECT, PART = "object", "part"
 """The two forms of ids: of seven characters, and the longer ones of parts of shift-based schedules."""
 ID: Final = "id"
+WORD_MOST: Final = 80
+NEAR_MOST: Final = 300
+"""Letters of a word, and words, that are compared to find the nearest: enough for slips, and soon done."""
 _ELSEWHERE: Final = timezone(timedelta(hours=1))
 _FORMS: Final = {OBJECT: re.compile(r"P[0-9A-Z]{6}"), PART: re.compile(r"[A-Z2-7]{27}")}
 _FORM_WORDS: Final = {OBJECT: "P and six of 0-9 and A-Z, like PABC123", PART: "27 of A-Z and 2-7"}
@@ -199,6 +202,10 @@ class _Planning:
             Item(one.kind, one.id, canonical(self.kinds[one.kind].fields, one.values, now)) for one in there if one.kind in self.kinds
         ]
         self.by_id = {(one.kind, one.id): one for one in self.there}
+        self.by_key: dict[tuple[str, str], list[Item]] = {}
+        for one in self.there:
+            if key := self.kinds[one.kind].key_of(one.values):
+                self.by_key.setdefault((one.kind, key), []).append(one)
         self.fresh, self.now = fresh, now
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
@@ -206,14 +213,13 @@ class _Planning:
         self.aliases: dict[tuple[str, str], str] = {}
 
     def made(self, wanted: Sequence[Wanted], prune: frozenset[str]) -> Plan:
-        kept = [one for one in wanted if self._makes_sense(one)]
-        pairs = [(one, self._settled(one)) for one in self._claimed(kept)]
-        if self.problems:
-            return Plan(problems=_sorted(self.problems), notes=_sorted(self.notes))
+        sensible = {id(one) for one in wanted if self._makes_sense(one)}
+        kept = [one for one in wanted if id(one) in sensible or not self._is_past(one)]
+        pairs = [(one, self._settled(one, tells=id(one) in sensible)) for one in self._claimed(kept)]
         self._learn_names(pairs)
         steps: dict[str, list[Step]] = {plural: [] for plural in self.kinds}
         for one, id_ in pairs:
-            if (step := self._step(one, id_)) is not None:
+            if id(one) in sensible and (step := self._step(one, id_)) is not None:
                 steps[one.kind].append(step)
         claimed = {(one.kind, id_) for one, id_ in pairs}
         if self.problems:
@@ -243,7 +249,7 @@ class _Planning:
         self._check(one, kind.fields, one.values, (), has_id=not kind.is_single)
         if len(self.problems) > before:
             return False
-        if kind.ends and self._is_over(one.values.get(kind.ends)):
+        if self._is_past(one):
             self.notes.append(Problem(one.file, one.line, f"{kind.noun} {title(kind, one.values, '')} is over and passed by"))
             return False
         return True
@@ -289,8 +295,13 @@ class _Planning:
             if not has_offset:
                 self._wrong(one, at, "say the offset, as in 2026-11-23T09:00:00+01:00 or 2026-11-23T08:00:00Z")
 
-    def _is_over(self, value: Any) -> bool:
-        return isinstance(value, str) and times.parse_instant(value) <= self.now
+    def _is_past(self, one: Wanted) -> bool:
+        """Whether it is over; what cannot be read is not."""
+        value = one.values.get(self.kinds[one.kind].ends)
+        try:
+            return isinstance(value, str) and times.parse_instant(value) <= self.now
+        except (ValueError, OverflowError):
+            return False
 
     # --------------------------------------------------------------------------------------- which thing is meant
 
@@ -308,8 +319,8 @@ class _Planning:
                     self._wrong(one, (what,) if what else (), f"{said}: {first.file}:{first.line}")
         return list(wanted)
 
-    def _settled(self, one: Wanted) -> str:
-        """The id of what is meant: by id, by key, or a new one."""
+    def _settled(self, one: Wanted, *, tells: bool) -> str:
+        """The id of what is meant: by id, by key, or a new one. `tells`: whether what is wrong with it is told."""
         kind = self.kinds[one.kind]
         if kind.is_single:
             return next((item.id for item in self.there if item.kind == one.kind), kind.plural)
@@ -317,8 +328,8 @@ class _Planning:
         if (one.kind, said) in self.by_id:
             return said
         key = kind.key_of(one.values)
-        found = [item for item in self.there if item.kind == one.kind and key and kind.key_of(item.values) == key]
-        if len(found) > 1:
+        found = self.by_key.get((one.kind, key), [])
+        if len(found) > 1 and tells:
             self._wrong(one, (kind.key,), f"there are {len(found)} of this {kind.key}: say which by its id ({', '.join(item.id for item in found)})")
         if found:
             if said:
@@ -326,7 +337,7 @@ class _Planning:
                 words = f"{kind.noun} {title(kind, one.values, '')} has the id {found[0].id} here, not {said}: it keeps it"
                 self.notes.append(Problem(one.file, one.line_of((ID,)), words))
             return found[0].id
-        if said and not _FORMS[OBJECT].fullmatch(said):
+        if said and tells and not _FORMS[OBJECT].fullmatch(said):
             self._wrong(one, (ID,), f"{said} is not here, and no id for a new one: that is {_FORM_WORDS[OBJECT]}; or leave it out")
         return said or self.fresh(f"{one.kind}/{key or one.line}", OBJECT)
 
@@ -405,7 +416,7 @@ class _Planning:
             found: Any = None
             if known.keys:
                 found = next((item for item in left if all(value.get(key) == item.get(key) for key in known.keys)), None)
-            elif not value.get(ID) and number < len(there) and there[number] in left:
+            elif number < len(there) and there[number] in left:
                 found = there[number]
             if found is not None:
                 met[number] = found
@@ -661,12 +672,15 @@ def dotted(path: Path) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`: did you mean …?`, or what is known when nothing is near and there is little."""
-    candidates = sorted(set(known))
+    candidates, word = sorted(set(known)), word.casefold()[:WORD_MOST]
+    most = max(2, len(word) // 3)
+    near = [one for one in candidates if abs(len(one) - len(word)) <= most][:NEAR_MOST]
+    marks = {one: _distance(word, one.casefold()[:WORD_MOST]) for one in near}
+    best = min(near, key=lambda one: (marks[one], one), default="")
+    if best and marks[best] <= most:
+        return f": did you mean {best}?"
     if not candidates:
         return ""
-    best = min(candidates, key=lambda one: (_distance(word.casefold()[:80], one.casefold()[:80]), one))
-    if _distance(word.casefold()[:80], best.casefold()[:80]) <= max(2, len(word) // 3):
-        return f": did you mean {best}?"
     return f": known are {', '.join(candidates)}" if len(candidates) <= 30 else ""
 
 

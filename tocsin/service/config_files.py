@@ -15,7 +15,7 @@ from tocsin.base import yaml
 from tocsin.base.errors import Refusal, invalid
 from tocsin.core import config_plan
 from tocsin.core.config_plan import CHANGE, CREATE, DELETE, Item, Plan, Problem, Step, Wanted
-from tocsin.service.config_rooms import BY_KIND, KINDS, ROOMS, Door
+from tocsin.service.config_rooms import BY_KIND, KINDS, ROOMS, Door, Room
 
 FILES_MOST: Final = 200
 """Files read at once."""
@@ -80,7 +80,7 @@ def _wanted(plural: str, values: yaml.Mapped, file: str, line: int) -> Wanted:
 
 def present(door: Door, kinds: Sequence[str] = ()) -> list[Item]:
     """Everything there is of these kinds, or of all."""
-    return [item for room in ROOMS if not kinds or room.kind.plural in kinds for item in room.read(door)]
+    return [item for room in ROOMS if not kinds or room.kind.plural in kinds for item in room.read(door, "")]
 
 
 def exported(items: Sequence[Item], now: datetime, *, with_keys: bool) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def exported(items: Sequence[Item], now: datetime, *, with_keys: bool) -> dict[s
 def planned(wanted: Sequence[Wanted], items: Sequence[Item], *, fresh: config_plan.Fresh, now: datetime, prune: frozenset[str]) -> Plan:
     """The plan; whoever becomes the Account Owner comes first among people, as the owner so far cannot step down before."""
     made = config_plan.plan(KINDS, wanted, items, fresh=fresh, now=now, prune=prune)
-    return replace(made, steps=tuple(sorted(made.steps, key=lambda step: _rank(step, made.steps))))
+    return replace(made, steps=tuple(sorted(made.steps, key=lambda step: not _is_handover(step))))
 
 
-def _rank(step: Step, steps: Sequence[Step]) -> tuple[int, int]:
-    is_owner = step.kind == "users" and step.verb == CHANGE and step.after.get("role") == "owner" != step.before.get("role")
-    return (0 if is_owner else 1), steps.index(step)
+def _is_handover(step: Step) -> bool:
+    is_owner = step.after.get("role") == "owner" and step.before.get("role") != "owner"
+    return step.kind == "users" and step.verb == CHANGE and is_owner
 
 
 def carry_out(door: Door, plan: Plan) -> None:
@@ -121,7 +121,7 @@ def _take(door: Door, step: Step) -> None:
     before = step.before
     if step.verb == CREATE:
         room.create(door, step.id, step.after)
-        found = next((item for item in room.read(door) if item.id == step.id), None)
+        found = next((item for item in _made(room, door, step.id) if item.id == step.id), None)
         if found is None:
             raise invalid(f"the id {step.id} could not be given to it")
         before = config_plan.canonical(room.kind.fields, found.values, door.now)
@@ -135,6 +135,15 @@ def _take(door: Door, step: Step) -> None:
         room.parts(door, step.id, before, parts)
 
 
+def _made(room: Room, door: Door, id_: str) -> list[Item]:
+    try:
+        return room.read(door, id_)
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        return []
+
+
 def _refused(step: Step, refusal: Refusal) -> Problem:
     """A refusal with the place in the files of what it is about, as far as its words name a field."""
     kind, errors = BY_KIND[step.kind].kind, refusal.errors
@@ -144,14 +153,31 @@ def _refused(step: Step, refusal: Refusal) -> Problem:
     what = f"{step.verb} {kind.noun} {step.title}: {words}"
     if step.wanted is None:
         return Problem("", 0, what)
-    said = words.casefold()
-    path = max((path for path in step.wanted.lines if _is_named(path, said)), key=len, default=())
+    path = _named(step.wanted, words.casefold().replace("_", " "))
     place = f" ({config_plan.dotted(path)})" if path else ""
     return Problem(step.wanted.file, step.wanted.line_of(path), f"{what}{place}")
 
 
-def _is_named(path: config_plan.Path, words: str) -> bool:
-    return len(path) == 1 and isinstance(path[0], str) and path[0].replace("_", " ") in words.replace("_", " ")
+def _named(wanted: Wanted, words: str) -> config_plan.Path:
+    """The way to what a sentence speaks of: a field that it names, an item of a list whose name it says, a field of that."""
+    best: config_plan.Path = ()
+    for path in wanted.lines:
+        last, around = path[-1], path[:-1]
+        if isinstance(last, int):
+            item = _at(wanted.values, path)
+            name = item.get("name") if isinstance(item, dict) else None
+            is_meant = isinstance(name, str) and bool(name.strip()) and name.casefold().replace("_", " ") in words
+        else:
+            is_meant = last.replace("_", " ") in words and (not around or around == best)
+        if is_meant and len(path) > len(best):
+            best = path
+    return best
+
+
+def _at(values: Any, path: config_plan.Path) -> Any:
+    for one in path:
+        values = values[one]
+    return values
 
 
 def unlike(wanted: Sequence[Wanted], items: Sequence[Item], *, fresh: config_plan.Fresh, now: datetime, prune: frozenset[str]) -> list[Problem]:

@@ -14,6 +14,9 @@ from tocsin.base import times
 from tocsin.base.errors import Refusal, invalid
 from tocsin.core.config_kinds import (
     ACCOUNT,
+    ADDONS,
+    BUSINESS_SERVICES,
+    DEPENDENCIES,
     GROUPINGS,
     INCIDENT_TYPES,
     POLICIES,
@@ -22,6 +25,7 @@ from tocsin.core.config_kinds import (
     SERVICE_FIELDS,
     SERVICES,
     SHIFT_SCHEDULES,
+    TAGS,
     TEAMS,
     USERS,
     WEBHOOKS,
@@ -53,10 +57,14 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A kind and the ways through its door. `parts` makes what a thing holds like what is wanted, from what it holds."""
+    """A kind and the ways through its door.
+
+    read   all there is, or the one of an id
+    parts  makes what a thing holds like what is wanted, from what it holds; `part_names` are the fields of that
+    """
 
     kind: Kind
-    read: Callable[[Door], list[Item]]
+    read: Callable[[Door, str], list[Item]]
     create: Callable[[Door, str, Values], None]
     change: Callable[[Door, str, Values, Values], None]
     delete: Callable[[Door, Step], None]
@@ -120,11 +128,18 @@ def _all(door: Door, path: str, plural: str, *query: tuple[str, str]) -> list[Bo
             return found
 
 
+def _some(door: Door, id_: str, path: str, name: str, *query: tuple[str, str]) -> list[Body]:
+    """The one of this id, or with no id all of a collection."""
+    if id_:
+        return [door.ask("GET", f"{path}/{id_}", query=query)[name]]
+    return _all(door, path, path.rpartition("/")[2], *query)
+
+
 def _collection(kind: Kind, path: str, name: str, *, query: Pairs = (), told: Callable[[Body], Values] | None = None) -> Room:
     """A kind that is one collection with the usual five operations."""
 
-    def read(door: Door) -> list[Item]:
-        bodies = _all(door, path, path.rpartition("/")[2], *query)
+    def read(door: Door, id_: str) -> list[Item]:
+        bodies = _some(door, id_, path, name, *([] if id_ else query))
         return [Item(kind.plural, body[ID], told(body) if told else _picked(kind.fields, body)) for body in bodies]
 
     def create(door: Door, id_: str, after: Values) -> None:
@@ -160,8 +175,8 @@ _METHOD_TYPE: Final = "_contact_method"
 _HIDDEN: Final = "****"
 
 
-def _read_users(door: Door) -> list[Item]:
-    bodies = _all(door, "/users", "users", ("include[]", "contact_methods"), ("include[]", "notification_rules"))
+def _read_users(door: Door, id_: str) -> list[Item]:
+    bodies = _some(door, id_, "/users", "user", ("include[]", "contact_methods"), ("include[]", "notification_rules"))
     return [Item("users", body[ID], _user(door, body)) for body in bodies]
 
 
@@ -233,7 +248,7 @@ def _drop_parts(door: Door, path: str, known: Field, before: Sequence[Values], a
             door.ask("DELETE", f"{path}/{old[ID]}")
 
 
-def _read_account(door: Door) -> list[Item]:
+def _read_account(door: Door, _id: str) -> list[Item]:
     body = door.ask("GET", "/account")["account"]
     return [Item("account", body[ID], _picked(ACCOUNT.fields, body))]
 
@@ -249,9 +264,9 @@ def _unmade(what: str) -> Callable[..., None]:
     return refuse
 
 
-def _read_teams(door: Door) -> list[Item]:
+def _read_teams(door: Door, id_: str) -> list[Item]:
     found = []
-    for body in _all(door, "/teams", "teams"):
+    for body in _some(door, id_, "/teams", "team"):
         members = _all(door, f"/teams/{body[ID]}/members", "members")
         found.append(Item("teams", body[ID], _picked(TEAMS.fields, {**body, "members": members})))
     return found
@@ -279,9 +294,9 @@ def _followed(door: Door, id_: str) -> Body:
     return {"followed_calendar": {"source": found["source"], "host": found["host"]}}
 
 
-def _read_schedules(door: Door) -> list[Item]:
+def _read_schedules(door: Door, id_: str) -> list[Item]:
     found = []
-    for body in _all(door, "/schedules", "schedules", ("include[]", "schedule_layers")):
+    for body in _some(door, id_, "/schedules", "schedule", ("include[]", "schedule_layers")):
         told = {**body, **_followed(door, body[ID])}
         told["schedule_layers"] = [
             {**layer, "users": [place["user"] for place in layer["users"]]} for layer in reversed(body["schedule_layers"])
@@ -328,10 +343,10 @@ def _change_schedule(door: Door, id_: str, before: Values, after: Values) -> Non
     door.ask("PUT", f"/schedules/{id_}", body=body, ids=_fresh_layers(before, after))
 
 
-def _read_shift_schedules(door: Door) -> list[Item]:
+def _read_shift_schedules(door: Door, id_: str) -> list[Item]:
     found = []
-    for one in _all(door, "/v3/schedules", "schedules"):
-        body = _one(door, "/v3/schedules", one[ID], "schedule")
+    for one in [id_] if id_ else [one[ID] for one in _all(door, "/v3/schedules", "schedules")]:
+        body = _one(door, "/v3/schedules", one, "schedule")
         told = {**body, **_followed(door, body[ID])}
         told["rotations"] = [
             {**rotation, "events": [_event_told(event) for event in rotation["events"]]} for rotation in body["rotations"]
@@ -390,9 +405,9 @@ def _put_rotations(door: Door, id_: str, before: Values, after: Values) -> None:
 _STRATEGY: Final = "escalation_rule_assignment_strategy"
 
 
-def _read_policies(door: Door) -> list[Item]:
+def _read_policies(door: Door, id_: str) -> list[Item]:
     found = []
-    for body in _all(door, "/escalation_policies", "escalation_policies", ("include[]", "escalation_rule_assignment_strategies")):
+    for body in _some(door, id_, "/escalation_policies", "escalation_policy", ("include[]", "escalation_rule_assignment_strategies")):
         rules = [
             {
                 **rule, _STRATEGY: rule[_STRATEGY]["type"],
@@ -421,9 +436,9 @@ def _change_policy(door: Door, id_: str, before: Values, after: Values) -> None:
     door.ask("PUT", f"/escalation_policies/{id_}", body={"escalation_policy": _policy_body(after)}, ids=ids)
 
 
-def _read_services(door: Door) -> list[Item]:
+def _read_services(door: Door, id_: str) -> list[Item]:
     found = []
-    for body in _all(door, "/services", "services", ("include[]", "integrations")):
+    for body in _some(door, id_, "/services", "service", ("include[]", "integrations")):
         values = door.ask("GET", f"/services/{body[ID]}/custom_fields/values")["custom_fields"]
         told = {
             **body,
@@ -514,14 +529,16 @@ def _put_field(door: Door, base: str, old: Values | None, new: Values) -> None:
 _SERVICE_FIELDS: Final = "/services/custom_fields"
 
 
-def _read_service_fields(door: Door) -> list[Item]:
+def _read_service_fields(door: Door, _id: str) -> list[Item]:
     bodies = door.ask("GET", _SERVICE_FIELDS, query=[("include[]", "field_options")])["fields"]
     return [Item("service_fields", body[ID], _picked(SERVICE_FIELDS.fields, _field_told(body))) for body in bodies]
 
 
-def _read_types(door: Door) -> list[Item]:
+def _read_types(door: Door, id_: str) -> list[Item]:
     found = []
     for body in door.ask("GET", "/incidents/types", query=[("filter", "all")])["incident_types"]:
+        if id_ not in {"", body[ID]}:
+            continue
         fields = door.ask("GET", f"/incidents/types/{body[ID]}/custom_fields", query=[("include[]", "field_options")])["fields"]
         own = [_field_told(one) for one in fields if one["incident_type"] == body[ID]]
         found.append(Item("incident_types", body[ID], _picked(INCIDENT_TYPES.fields, {**body, "custom_fields": own})))
@@ -558,7 +575,8 @@ def _webhook_told(body: Body) -> Values:
     headers = [one["name"] for one in method["custom_headers"]]
     told = {"url": method["url"], "description": body["description"], "active": body["active"], "events": body["events"]}
     told["filter"] = {"type": kind} | ({kind: chosen["id"]} if "id" in chosen else {})
-    return told | ({"custom_headers": headers} if headers else {})
+    client = body.get("oauth_client")
+    return told | ({"custom_headers": headers} if headers else {}) | ({"oauth_client": client["summary"]} if client else {})
 
 
 def _webhook_body(after: Values) -> Body:
@@ -577,6 +595,70 @@ def _create_webhook(door: Door, id_: str, after: Values) -> None:
 
 def _change_webhook(door: Door, id_: str, before: Values, after: Values) -> None:  # noqa: ARG001 - the same for every room
     door.ask("PUT", f"/webhook_subscriptions/{id_}", body={"webhook_subscription": _webhook_body(after)})
+
+
+# ------------------------------------------------------------------------------- dependencies of services, tags, add-ons
+
+_KINDS_OF_SERVICES: Final = (("service", "/services", "services", "technical_services"), ("business_service", "/business_services", "business_services", "business_services"))
+_TAGGED: Final = ("users", "teams", "escalation_policies")
+
+
+def _read_dependencies(door: Door, _id: str) -> list[Item]:
+    edges: dict[str, Values] = {}
+    for _, path, plural, word in _KINDS_OF_SERVICES:
+        for body in _all(door, path, plural):
+            for one in door.ask("GET", f"/service_dependencies/{word}/{body[ID]}")["relationships"]:
+                edges[one[ID]] = {**_end(one["dependent_service"], ""), **_end(one["supporting_service"], "needs_")}
+    return [Item("service_dependencies", "service_dependencies", {"edges": list(edges.values())})]
+
+
+def _end(one: Body, prefix: str) -> Values:
+    return {f"{prefix}{'business_service' if one['type'].startswith('business') else 'service'}": one["id"]}
+
+
+def _change_dependencies(door: Door, id_: str, before: Values, after: Values) -> None:  # noqa: ARG001 - the same for every room
+    pairs = matched(DEPENDENCIES.fields["edges"], before.get("edges") or [], after.get("edges") or [])
+    for word, edges in (
+        ("disassociate", [old for old, new in pairs if old is not None and new is None]),
+        ("associate", [new for old, new in pairs if new is not None and old is None]),
+    ):
+        for at in range(0, len(edges), PAGE):
+            door.ask("POST", f"/service_dependencies/{word}", body={"relationships": [_edge(one) for one in edges[at : at + PAGE]]})
+
+
+def _edge(one: Values) -> Body:
+    ends = {}
+    for name, prefix in (("dependent_service", ""), ("supporting_service", "needs_")):
+        said = [(kind, one[f"{prefix}{kind}"]) for kind, *_ in _KINDS_OF_SERVICES if one.get(f"{prefix}{kind}")]
+        if len(said) != 1:
+            raise invalid("an edge names one service or business_service, and the one needs_service or needs_business_service that it needs")
+        ends[name] = {"type": said[0][0], "id": said[0][1]}
+    return ends
+
+
+def _read_tags(door: Door, id_: str) -> list[Item]:
+    found = []
+    for body in _some(door, id_, "/tags", "tag"):
+        of = {plural: [one[ID] for one in _all(door, f"/tags/{body[ID]}/{plural}", plural)] for plural in _TAGGED}
+        found.append(Item("tags", body[ID], {"label": body["label"], **of}))
+    return found
+
+
+def _put_tagged(door: Door, id_: str, before: Values, after: Values) -> None:
+    for plural in _TAGGED:
+        if plural not in after:
+            continue
+        was, wanted = before.get(plural) or [], after[plural] or []
+        for one in was:
+            if one not in wanted:
+                door.ask("POST", f"/{plural}/{one}/change_tags", body={"remove": [{"type": "tag_reference", "id": id_}]})
+        for one in wanted:
+            if one not in was:
+                door.ask("POST", f"/{plural}/{one}/change_tags", body={"add": [{"type": "tag_reference", "id": id_}]})
+
+
+def _addon_told(body: Body) -> Values:
+    return {**_picked(ADDONS.fields, body), "type": body["type"].removesuffix("_reference")}
 
 
 # ---------------------------------------------------------------------------------------------------------- all of them
@@ -619,6 +701,12 @@ ROOMS: Final = (
         kind=POLICIES, read=_read_policies, create=_create_policy, change=_change_policy, delete=_deleted("/escalation_policies")
     ),
     Room(
+        kind=TAGS, read=_read_tags, delete=_deleted("/tags"), parts=_put_tagged, part_names=_TAGGED,
+        create=lambda door, id_, after: door.ask("POST", "/tags", body={"tag": {"label": after.get("label"), "type": "tag"}}, ids=[id_]),
+        change=_unmade("the label of a tag cannot be changed: make another tag"),
+    ),
+    _collection(BUSINESS_SERVICES, "/business_services", "business_service"),
+    Room(
         kind=SERVICE_FIELDS, read=_read_service_fields, delete=_deleted(_SERVICE_FIELDS),
         create=lambda door, id_, after: _put_field(door, _SERVICE_FIELDS, None, {**after, ID: id_}),
         change=lambda door, id_, before, after: _put_field(door, _SERVICE_FIELDS, {**before, ID: id_}, {**after, ID: id_}),
@@ -632,13 +720,18 @@ ROOMS: Final = (
         kind=SERVICES, read=_read_services, create=_create_service, change=_change_service, delete=_deleted("/services"),
         parts=_put_service_parts, part_names=_SERVICE_PARTS,
     ),
+    Room(
+        kind=DEPENDENCIES, read=_read_dependencies, create=_unmade("service dependencies are always there"), change=_change_dependencies,
+        delete=_unmade("service dependencies are always there"),
+    ),
+    _collection(ADDONS, "/addons", "addon", told=_addon_told),
     _collection(GROUPINGS, "/alert_grouping_settings", "alert_grouping_setting", told=_grouping_told),
     _collection(WINDOWS, "/maintenance_windows", "maintenance_window", query=[("filter", "open")]),
     Room(
         kind=WEBHOOKS, delete=_deleted("/webhook_subscriptions"), create=_create_webhook, change=_change_webhook,
-        read=lambda door: [
+        read=lambda door, id_: [
             Item("webhook_subscriptions", body[ID], _webhook_told(body))
-            for body in _all(door, "/webhook_subscriptions", "webhook_subscriptions")
+            for body in _some(door, id_, "/webhook_subscriptions", "webhook_subscription")
         ],
     ),
 )  # fmt: skip
