@@ -2,6 +2,7 @@
 
 from tocsin.web.pages import (
     act,
+    applications,
     company_sign_in,
     coverage,
     followed_calendar,
@@ -24,4 +25,4 @@ from tocsin.web.pages import (
 )
 from tocsin.web.visit import Page
 
-PAGES: tuple[Page, ...] = (*sign_in.PAGES, *company_sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *load.PAGES, *followed_calendar.PAGES, *services.PAGES, *shifts.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *policies.PAGES, *replacement.PAGES, *office.PAGES)
+PAGES: tuple[Page, ...] = (*sign_in.PAGES, *company_sign_in.PAGES, *incidents.PAGES, *incident.PAGES, *on_call.PAGES, *coverage.PAGES, *schedule_editor.PAGES, *schedule_override.PAGES, *schedules.PAGES, *load.PAGES, *followed_calendar.PAGES, *services.PAGES, *shifts.PAGES, *journal.PAGES, *me.PAGES, *act.PAGES, *people.PAGES, *policies.PAGES, *replacement.PAGES, *office.PAGES, *applications.PAGES)
