@@ -538,7 +538,7 @@ class _Mover:
         return taken.override.id
 
     def _cover(self, one: rules.WantedOverride, schedule_id: str, user_id: str | None) -> str:
-        """One override for each member of the rotations it is of: whoever's turn it is makes way. Their ids, joined."""
+        """One override for each member of the rotations it is of, so that whoever's turn it is makes way. Their ids, joined."""
         named = self.own.get((rules.ROTATION, f"{one.schedule}/{one.rotation}"))
         asked = []
         for kept in store_shifts.rotations_of(self.tx, [schedule_id])[schedule_id]:
@@ -552,9 +552,13 @@ class _Mover:
                 )
                 for member in members if member != user_id
             ]  # fmt: skip
-        if not asked:
+        made = [each.id for each in shift_exceptions.add_overrides(self.tx, self.deed, schedule_id, asked)] if asked else []
+        if one.rotation is None:  # it fills gaps too
+            span = shift_exceptions.AskedShift(start=one.start, end=one.end, member=user_id, says_member=True)
+            made += [each.id for each in shift_exceptions.add_custom_shifts(self.tx, self.deed, schedule_id, [span])]
+        if not made:
             raise _Missing("there is nobody it could stand in for")
-        return ",".join(made.id for made in shift_exceptions.add_overrides(self.tx, self.deed, schedule_id, asked))
+        return ",".join(made)
 
     def _make_shift_override(self, one: rules.WantedOverride, schedule_id: str, user_id: str | None) -> str:
         rotation = self.own.get((rules.ROTATION, f"{one.schedule}/{one.rotation}"))
@@ -587,14 +591,14 @@ class _Mover:
         return sum(self._drop_one(kind, own_id) for own_id in own_ids.split(",")) > 0
 
     def _drop_one(self, kind: str, own_id: str) -> bool:
-        doors: tuple[tuple[sa.Table, Callable[[Tx, Deed, str, str], object]], ...] = (
-            ((shift_tables.custom_shift, shift_exceptions.remove_custom_shift),)
-            if kind == rules.SHIFT
-            else (
+        doors: list[tuple[sa.Table, Callable[[Tx, Deed, str, str], object]]] = [
+            (shift_tables.custom_shift, shift_exceptions.remove_custom_shift)
+        ]
+        if kind == rules.OVERRIDE:
+            doors += [
                 (schedule_tables.override, schedules.remove_override),
                 (shift_tables.shift_override, shift_exceptions.remove_override),
-            )
-        )
+            ]
         for table, remove in doors:
             row = self.tx.one(sa.select(table.c.schedule_id, table.c.end_at).where(table.c.id == own_id))
             if row is not None and row.end_at > self.deed.now:

@@ -54,15 +54,34 @@ def turned(
         start = min(_starts(one, wall, wall + timedelta(days=8))[0] for one in same)
         rule = f"FREQ=WEEKLY;BYDAY={','.join(_DAYS[day - 1] for day in chosen)}"
         found.append(event(start, start + timedelta(seconds=seconds), rule, people, days // 7 * len(chosen)))
-    for one in rest:
-        cycle = days if one.start_day is None else lcm(days, 7)
+    for cycle, group in _grouped(rest, wall, days):
         turns = cycle // days
         steps = len(people) // gcd(len(people), turns)
-        for turn in range(turns):
+        order = [people[(turn + step * turns) % len(people)] for step in range(steps) for _, _, turn in group]
+        start, end, turn = group[0]
+        week_days = {begin.weekday() for begin, _, _ in group}
+        if cycle == 7 and 1 < len(group) == len(week_days) and len(order) <= MEMBERS_MOST:
+            found.append(event(start, end, f"FREQ=WEEKLY;BYDAY={','.join(_DAYS[day] for day in sorted(week_days))}", order))
+            continue
+        for start, end, turn in group:
             members = [people[(turn + step * turns) % len(people)] for step in range(steps)]
-            for start, end in _pieces(one, wall + timedelta(days=days * turn), wall + timedelta(days=days * (turn + 1))):
-                found.append(event(start, end, f"FREQ=DAILY;INTERVAL={cycle}", members))
+            found.append(event(start, end, f"FREQ=DAILY;INTERVAL={cycle}", members))
     return found
+
+
+def _grouped(
+    restrictions: Sequence[Restriction], wall: datetime, days: int
+) -> Iterator[tuple[int, list[tuple[datetime, datetime, int]]]]:
+    """By cycle in days, the parts of one cycle (start, end, number of the turn) that have the same times of day, by start."""
+    groups: dict[tuple[int, timedelta, timedelta], list[tuple[datetime, datetime, int]]] = {}
+    for one in restrictions:
+        cycle = days if one.start_day is None else lcm(days, 7)
+        for turn in range(cycle // days):
+            for start, end in _pieces(one, wall + timedelta(days=days * turn), wall + timedelta(days=days * (turn + 1))):
+                clock = timedelta(hours=start.hour, minutes=start.minute, seconds=start.second)
+                groups.setdefault((cycle, clock, end - start), []).append((start, end, turn))
+    for (cycle, _, _), group in groups.items():
+        yield cycle, sorted(group)
 
 
 def overlap(one: Sequence[Restriction], other: Sequence[Restriction]) -> bool:
