@@ -6,6 +6,7 @@ Laws:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -77,6 +78,29 @@ def of_service(tx: Tx, actor: Actor, node: Node) -> list[sa.Row[Any]]:
         (kind, id_) for kind, table in TABLES.items() for id_ in access.known(tx, actor, kind, table, (end[1] for end in ends if end[0] == kind))
     }
     return [row for row in rows if (row.supporting_kind, row.supporting_id) in seen and (row.dependent_kind, row.dependent_id) in seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A service next to another one: its kind, id and name."""
+
+    kind: str
+    id: str
+    name: str
+
+
+def named(tx: Tx, actor: Actor, node: Node) -> tuple[list[Near], list[Near]]:
+    """What a service depends on, and what depends on it, immediately: those the actor may see, by name."""
+    rows = of_service(tx, actor, node)
+    below = [(row.supporting_kind, row.supporting_id) for row in rows if (row.dependent_kind, row.dependent_id) == node]
+    above = [(row.dependent_kind, row.dependent_id) for row in rows if (row.supporting_kind, row.supporting_id) == node]
+    names: dict[Node, str] = {}
+    for kind, table in TABLES.items():
+        ids = sorted({id_ for one, id_ in [*below, *above] if one == kind})
+        if ids:
+            names |= {(kind, row.id): row.name for row in tx.rows(sa.select(table.c.id, table.c.name).where(table.c.id.in_(ids)))}
+    both = [sorted((Near(kind, id_, names[kind, id_]) for kind, id_ in part), key=lambda one: (one.name, one.id)) for part in (below, above)]
+    return both[0], both[1]
 
 
 def _counted(edges: Sequence[Edge]) -> None:

@@ -13,7 +13,7 @@ from tocsin.core import permission
 from tocsin.core.events import Urgency
 from tocsin.core.incident import MAX_SNOOZE_SECONDS, Decision, Incident
 from tocsin.core.permission import READ, RESPOND
-from tocsin.service import access, browsing, explain, story
+from tocsin.service import access, addons, browsing, explain, story
 from tocsin.service.browsing import Wanted
 from tocsin.service.incidents import Desk
 from tocsin.service.story import Story
@@ -47,6 +47,7 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "people": [row for row in browsing.users(tx, visit.who) if not row.is_disabled],
         "policies": browsing.policies(tx, visit.who),
         "priorities": browsing.priorities(tx),
+        "addons": addons.on_incidents_of(tx, [told.incident.service_id])[told.incident.service_id],
         "others": [other for other in others if other.id != told.incident.id][:MERGE_OFFERS],
         "snoozes": SNOOZES,
         "may_respond": _may_respond(visit, tx, told.incident),

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from starlette.responses import Response
 
 from tocsin.core import escalation, permission
+from tocsin.core.dependencies import TECHNICAL
 from tocsin.core.escalation import Climb
 from tocsin.core.permission import CREATE, READ_KEY, UPDATE, Thing
-from tocsin.service import access, browsing, maintenance, story
+from tocsin.service import access, browsing, dependencies, maintenance, story
 from tocsin.service import services as deeds
 from tocsin.service.browsing import Wanted
 from tocsin.store import events, incidents, policies, services
@@ -75,6 +76,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     row = access.find(tx, visit.who, "service", service, visit.segment("id"))
     policy = policies.load(tx, [row.escalation_policy_id])[row.escalation_policy_id]
     found = browsing.list_incidents(tx, visit.who, Wanted(status="all", service_id=row.id)).incidents
+    below, above = dependencies.named(tx, visit.who, (TECHNICAL, row.id))
     return {
         "service": row,
         "policy": policy,
@@ -82,6 +84,8 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "state": STATES[incidents.status_of_services(tx, [row.id])[row.id]],
         **quiet.facts(visit, tx, row),
         "recent": found[:10],
+        "depends_on": below,
+        "needed_by": above,
         "ways": services.integrations_of(tx, [row.id])[row.id],
         "user_name": browsing.user_names(tx),
         "may_see_keys": permission.may(visit.who, READ_KEY, access.thing_of("service", row)).allowed,
