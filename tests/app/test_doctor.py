@@ -17,8 +17,10 @@ from tocsin.app.doctor import Level
 from tocsin.app.premises import set_up
 from tocsin.app.settings import read
 from tocsin.core.permission import HOUSE
+from tocsin.engine.self_watch import digest_of
 from tocsin.service import followed_calendars, schedules
 from tocsin.service.audit import Deed
+from tocsin.store import self_tests, self_watch
 from tocsin.store.tables import engine, people
 from tocsin.store.tables.calendars import followed_calendar
 
@@ -163,3 +165,30 @@ def test_a_calendar_that_cannot_be_read_is_named_with_what_holds_instead(premise
     with premises.db.write() as tx:
         tx.execute(sa.update(followed_calendar).values(copied_at=None))
     assert seen(premises, "calendar of Team").level is Level.BAD
+
+
+def test_who_is_on_call_and_was_never_proven_is_named_until_they_confirm(premises, now):
+    with premises.db.write() as tx:
+        save_people(tx, [ADA], now)
+    save_service(premises.db, now, [{"type": "user", "id": ADA.id}])
+    method = {"id": "PMETH01", "user_id": ADA.id, "kind": "email", "label": "Work", "address": "ada@example.org", "is_enabled": True, "created_at": now}
+    with premises.db.write() as tx:
+        tx.execute(sa.insert(people.contact_method), [method])
+    assert (seen(premises, "weekly tests").level, "Ada" in seen(premises, "weekly tests").seen) == (Level.CARE, True)
+    row = {"id": "x" * 20, "user_id": ADA.id, "contact_method_id": "PMETH01", "outbox_id": "N1", "sent_at": now, "answer_by": now}
+    with premises.db.write() as tx:
+        self_tests.add(tx, row)
+        self_tests.mark(tx, row["id"], confirmed_at=now)
+    assert seen(premises, "weekly tests").level is Level.WELL
+
+
+def test_an_outside_address_that_hears_nothing_is_told(environment, now):
+    url = "https://watch.example.org/secret"
+    premises = open_with(environment | {"TOCSIN_HEARTBEAT_URL": url}, now)
+    assert seen(premises, "pulse to watch.example.org").level is Level.CARE
+    for trouble, level in (("HTTP 500", Level.BAD), (None, Level.WELL)):
+        with premises.db.write() as tx:
+            self_watch.keep_pulses(tx, "one", [{"digest": digest_of(url), "host": "watch.example.org", "trouble": trouble}], now)
+        assert seen(premises, "pulse to watch.example.org").level is level
+    assert not any("secret" in one.seen for one in doctor.examine(premises))
+    premises.db.close()

@@ -15,6 +15,7 @@ from tocsin.engine.deliver import claim_due, record_results
 from tocsin.engine.self_watch import Pulse, digest_of, outside, queues_pass
 from tocsin.service import vitals
 from tocsin.service.notify import Result
+from tocsin.store import outbox
 from tocsin.store import self_watch as store
 from tocsin.store.tables import engine
 
@@ -34,6 +35,9 @@ class Company:
             queues_pass(self.world.db, self.world.now, node="one", chance=self.world.chance)
             self.world.ingest()
             self.world.fire()
+            if not self.hangs:
+                with self.world.db.write() as tx:
+                    outbox.return_lost(tx, now=self.world.now)
             for lane in ("email",) if self.hangs else ("email", "webhook"):
                 claims = claim_due(self.world.db, lane, now=self.world.now, node="one", limit=50, chance=self.world.chance)
                 results = [Result(claim, Accepted(), self.world.now) for claim in claims]

@@ -32,7 +32,9 @@ from tocsin.service import followed_calendars as service_calendars
 from tocsin.service import vitals
 from tocsin.service.services import EMAIL_TYPE
 from tocsin.store import account, dialect
+from tocsin.store import people as people_rows
 from tocsin.store import policies as policy_rows
+from tocsin.store import self_tests as self_test_rows
 from tocsin.store import self_watch as self_watch_rows
 from tocsin.store.tables import engine, people, services
 
@@ -334,6 +336,28 @@ def backlog(premises: Premises) -> Iterator[Finding]:
         yield Finding("engine", Level.WELL, "nothing waits too long")
 
 
+def proven_ways(premises: Premises) -> Iterator[Finding]:
+    """Whoever is on call now has confirmed that a test reached them."""
+    with premises.db.read() as tx:
+        standing = rota.now_on_call(tx, premises.clock())
+        on_call = {person.id for policy in standing for level in policy.levels for person in level.people}
+        if not on_call:
+            return
+        proofs = self_test_rows.proofs(tx, on_call)
+        ways = people_rows.contact_methods(tx, sorted(on_call))
+        names = people_rows.users(tx, on_call)
+    unproven = sorted(
+        names[user_id].name
+        for user_id, mine in ways.items()
+        if user_id in names and not any(way.id in proofs and proofs[way.id].confirmed_at for way in mine if way.is_enabled)
+    )
+    if unproven:
+        seen = f"on call, and no way of theirs was ever proven: {', '.join(unproven[:10])}" + (" …" if len(unproven) > 10 else "")
+        yield Finding("weekly tests", Level.CARE, seen, "have them turn the weekly test on and confirm it, or set TOCSIN_SELF_TEST=yes")
+    else:
+        yield Finding("weekly tests", Level.WELL, "everybody on call has confirmed a test")
+
+
 def pulse(premises: Premises) -> Iterator[Finding]:
     """Somebody outside notices when this installation stops; and what it says of itself now."""
     told, now = premises.settings, premises.clock()
@@ -358,7 +382,7 @@ def pulse(premises: Premises) -> Iterator[Finding]:
 
 LOOKS: Final[Sequence[Look]] = (
     data_folder, master_key, database, clock, addresses, certificates, mail, mail_in, sms_and_voice, last_resort, contact_methods, policies, followed_calendars,
-    backlog, pulse,
+    backlog, proven_ways, pulse,
 )  # fmt: skip
 
 

@@ -45,6 +45,8 @@ from tocsin.engine.heartbeats import heartbeats_pass
 from tocsin.engine.housekeeping import Keep, housekeeping_pass
 from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
+from tocsin.engine.self_tests import LOOKED_AT as TESTS_LOOKED_AT
+from tocsin.engine.self_tests import SelfTests
 from tocsin.engine.self_watch import CALLED, LOOKED_AT, Pulse, queues_pass
 from tocsin.engine.self_watch import outside as called_outside
 from tocsin.engine.timers import timers_pass
@@ -121,6 +123,7 @@ def make_passes(
         Pass("handoffs", handoffs, HANDOFFS_LOOKED_FOR),
         Pass("calendars", calendars, timedelta(seconds=15), (BELL,)),
         Pass("coverage", CoveragePass(db, node), COVERAGE_LOOKED_AT),
+        Pass("self tests", SelfTests(db, node, premises.chance, told.public_url, told.self_test), TESTS_LOOKED_AT),
         Pass("own queues", late, LOOKED_AT),
         Pass("pulse", Pulse(db, node, told.heartbeat_url, ailing, called_outside(told.allow_private)), CALLED),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),

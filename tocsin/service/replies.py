@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from tocsin.base.errors import Refusal
 from tocsin.core import message, permission
 from tocsin.core.message import Facts, Message
-from tocsin.service import access, people
+from tocsin.service import access, people, self_tests
 from tocsin.service.incidents import Desk
 from tocsin.store import outbox
 from tocsin.store.db import Tx
@@ -63,6 +63,10 @@ def by_sms(tx: Tx, number: str, text: str, *, now: datetime, chance: Random) -> 
         return _act(tx, latest.user_id, _meant(tx, latest, deed), [found], "sms", now, chance)
     if now - latest.started_at > ANSWERABLE_FOR:
         return "The last page to this number is too old; name the incident, for example 4 #12."
+    if deed == "acknowledge":
+        pages = [row.outbox_id for row in outbox.deliveries_by_key(tx, latest.idempotency_key)]
+        if thanks := self_tests.confirm_pages(tx, pages, now):
+            return thanks
     about = _incidents_under(tx, latest.idempotency_key)
     return _act(tx, latest.user_id, _meant(tx, latest, deed), about, "sms", now, chance)
 

@@ -12,9 +12,11 @@ from tocsin.base.times import Span, human_duration
 from tocsin.channels import roll as channels
 from tocsin.core.coverage import Repeated, together
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
-from tocsin.service import access, browsing, coverage, notify, people, sessions
+from tocsin.core.self_test import WEEKDAYS
+from tocsin.service import access, browsing, coverage, notify, people, self_tests, sessions
 from tocsin.service.coverage import Change
 from tocsin.store import people as rows
+from tocsin.store import self_tests as tested_rows
 from tocsin.store import sessions as store_sessions
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import contact_method, notification_rule
@@ -42,6 +44,10 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "method_by_id": {row.id: row for row in methods},
         "rules": {urgency: [row for row in rows.notification_rules(tx, [me])[me] if row.urgency == urgency] for urgency in ("high", "low")},
         "tests": browsing.latest_tests(tx, me),
+        "proofs": tested_rows.proofs(tx, [me]),
+        "plan": tested_rows.plan(tx, me),
+        "weekdays_words": [(str(at), words) for at, words in enumerate(WEEKDAYS)],
+        "hours_words": [(str(hour), f"{hour}:00") for hour in range(24)],
         "channels": channels.CHANNELS,
         "channel_of": channels.BY_KIND,
         "adding": channels.BY_KIND.get(add),
@@ -58,7 +64,7 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
 
 
 def mark(visit: Visit, tx: Tx) -> object:
-    return browsing.reach_mark(tx, visit.who.id)
+    return browsing.reach_mark(tx, visit.who.id), tested_rows.proofs(tx, [visit.who.id])
 
 
 # --- What can be done ------------------------------------------------------------------------------------------------
@@ -112,6 +118,32 @@ def test_method(visit: Visit) -> str:
         row = access.find(tx, visit.who, "contact_method", contact_method, visit.entry.typed("method"), UPDATE)
         notify.owe_test(tx, row.user_id, row.id, now=visit.now, chance=visit.front.chance)
     return f"A test is on its way to {row.label}; what becomes of it is shown beside it"
+
+
+def confirm_test(visit: Visit) -> str:
+    """A weekly test reached me."""
+    with visit.front.db.write() as tx:
+        row = access.find(tx, visit.who, "contact_method", contact_method, visit.entry.typed("method"), UPDATE)
+        proof = tested_rows.proofs(tx, [row.user_id]).get(row.id)
+        if proof is None or proof.open_id is None:
+            raise invalid(f"No weekly test to {row.label} waits for an answer")
+        self_tests.confirm(tx, proof.open_id, visit.now)
+    return f"{row.label} is proven"
+
+
+def plan_tests(visit: Visit) -> str:
+    """When my ways are tested."""
+    entry = visit.entry
+    wanted = entry.choice("tested", "whether", {"default", "yes", "no"})
+    weekday = entry.number("weekday", "a weekday", least=0, most=6)
+    hour = entry.number("hour", "an hour", least=0, most=23)
+    if not entry.is_good:
+        return ""
+    with visit.front.db.write() as tx:
+        access.allow(visit.who, UPDATE, Thing("user", visit.who.id, owner_id=visit.who.id))
+        is_on = {"default": None, "yes": True, "no": False}[wanted]
+        self_tests.choose(tx, visit.deed, visit.who.id, is_on=is_on, weekday=weekday, hour=hour)
+    return "Saved" if is_on is not True else f"Your ways are tested every {WEEKDAYS[weekday]} at {hour}:00"
 
 
 def add_rule(visit: Visit, tx: Tx) -> str:
@@ -181,6 +213,8 @@ def sign_out_elsewhere(visit: Visit) -> str:
 DEEDS: Mapping[str, Callable[[Visit], str]] = {
     "add-method": add_method,
     "test": test_method,
+    "confirm-test": confirm_test,
+    "plan-tests": plan_tests,
     "profile": save_profile,
     "password": change_password,
     "sign-out-elsewhere": sign_out_elsewhere,

@@ -10,6 +10,7 @@ from tocsin.core import permission
 from tocsin.core.permission import ASSIGN_ROLE, BASE_ROLES, CREATE, DELETE, TEAM_ROLES, UPDATE, Level, Thing
 from tocsin.service import access, browsing, people, roster, sessions, teams
 from tocsin.store import people as rows
+from tocsin.store import self_tests as tested_rows
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import team, user
 from tocsin.web import wording
@@ -34,6 +35,7 @@ def list_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "rows": found,
         "teams_of": access.memberships(tx, visit.who, ids),
         "ways_of": rows.contact_methods(tx, ids),
+        "proofs": tested_rows.proofs(tx) if visit.who.base >= Level.MANAGER else None,
         "role_words": role_words,
         "roles": ROLES,
         "may_create": permission.may(visit.who, CREATE, Thing("user")).allowed,
@@ -82,6 +84,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "teams": access.memberships(tx, visit.who, [row.id])[row.id],
         "ways": rows.contact_methods(tx, [row.id])[row.id] if may_see_ways else [],
         "rules": rows.notification_rules(tx, [row.id])[row.id] if may_see_ways else [],
+        "proofs": tested_rows.proofs(tx, [row.id]) if may_see_ways else {},
         "duties": roster.duties(tx, row.id, visit.now),
         "role_words": role_words,
         "roles": ROLES,
