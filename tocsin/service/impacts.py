@@ -39,7 +39,7 @@ SHOWN_MOST: Final = 200
 """Business services, or incidents, that one answer holds."""
 MARKED_MOST: Final = 2000
 """Open incidents of which something was said that are looked at, the newest first."""
-WITHOUT_PRIORITY: Final = 2**31
+WITHOUT_PRIORITY: Final = 2**31 - 1
 """The order of an incident without a priority that is said to impact: after all others."""
 
 _AT_ONCE: Final = 400
