@@ -39,8 +39,9 @@ NULL_THERE = frozenset(
 )  # fmt: skip
 """Fields whose prose says that they are null when there is nothing, though the schema does not."""
 
-LOOSE_THERE = frozenset({"value", "default_value", "assignee", "acknowledger", "last_status_change_by", "first_trigger_log_entry", "details", "alert_grouping_parameters", "escalation_rule_assignment_strategy"})
-"""Fields whose schema no answer can keep to: both halves of its `oneOf` match, or it says a word where clients read an object."""
+LOOSE_THERE = frozenset({"value", "default_value", "assignee", "acknowledger", "last_status_change_by", "first_trigger_log_entry", "details", "alert_grouping_parameters", "escalation_rule_assignment_strategy", "match_predicate"})
+"""Fields whose schema no answer can keep to: both halves of its `oneOf` match, it says a word where clients read an object,
+or every condition needs what its prose asks of some of them."""
 
 
 def is_at_hand() -> bool:

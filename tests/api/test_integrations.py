@@ -7,6 +7,8 @@ import pytest
 from tests.api.conftest import Api
 from tests.api.test_services import audited, made
 
+MAILED = {"type": "generic_email_inbound_integration", "integration_email": "x@acme.example.org"}
+
 
 @pytest.fixture
 def at(api: Api) -> str:
@@ -73,6 +75,42 @@ def test_an_email_integration_has_an_address_and_no_key(api: Api, at: str) -> No
     assert taken.body["error"]["errors"] == ["Integration email has already been taken"]
 
 
+PARSER = {
+    "action": "trigger",
+    "match_predicate": {"type": "all", "children": [{"type": "contains", "part": "subject", "matcher": "CRIT", "children": []}]},
+    "value_extractors": [
+        {"type": "between", "part": "body", "value_name": "incident_key", "starts_after": "Host: ", "ends_before": "\n"},
+        {"type": "regex", "part": "subject", "value_name": "what", "regex": "CRIT (.*)"},
+    ],
+}
+FILTER = {"subject_mode": "match", "subject_regex": "CRIT", "body_mode": "always", "from_email_mode": "no-match", "from_email_regex": "news@"}
+
+
+def test_what_an_email_integration_does_with_mails_is_read_back_as_it_was_written(api: Api, at: str) -> None:
+    address = {"type": "generic_email_inbound_integration", "integration_email": "Checkout@acme.example.org"}
+    plain = way(api, at, **address)
+    assert {name: value for name, value in plain.items() if name.startswith("email_")} == {
+        "email_incident_creation": "on_new_email_subject", "email_filter_mode": "all-email", "email_parsing_fallback": "open_new_incident"
+    }  # fmt: skip
+    rules = {
+        "email_incident_creation": "use_rules", "email_filter_mode": "and-rules-email", "email_parsing_fallback": "discard",
+        "email_filters": [FILTER], "email_parsers": [PARSER],
+    }  # fmt: skip
+    full = way(api, at, **address | {"integration_email": "orders@acme.example.org"}, **rules)
+    assert {name: full[name] for name in rules} == rules
+    before = audited(api)
+    assert api.ask("PUT", f"{at}/{full['id']}", {"integration": full}).body["integration"] == full
+    assert audited(api) == before
+    only = api.ask("PUT", f"{at}/{full['id']}", {"integration": {"email_filter_mode": "all-email"}}).body["integration"]
+    assert only == full | {"email_filter_mode": "all-email"}
+    old = {**PARSER, "value_extractors": [{"type": "between", "part": "body", "value_name": "incident_key", "starts_after": "a", "ends_with": "b"}]}
+    changed = api.ask("PUT", f"{at}/{full['id']}", {"integration": {"email_parsers": [old], "email_filters": []}}).body["integration"]
+    assert changed["email_parsers"][0]["value_extractors"][0]["ends_before"] == "b"
+    assert "email_filters" not in changed
+    again = api.ask("POST", at, {"integration": {"name": "Again", **address, "integration_email": "checkout@ACME.example.org"}})
+    assert again.body["error"]["errors"] == ["Integration email has already been taken"]
+
+
 def test_a_mapping_of_the_generic_reader_is_checked_by_it_and_read_back(api: Api, at: str) -> None:
     settings = {"mapping": {"summary": "$.alert.title", "dedup_key": "$.alert.id"}}
     assert way(api, at, settings=settings)["settings"] == settings
@@ -90,6 +128,10 @@ def test_a_mapping_of_the_generic_reader_is_checked_by_it_and_read_back(api: Api
         ({"type": "generic_email_inbound_integration", "integration_email": "nobody"}, "not a valid e-mail address"),
         ({"type": "generic_email_inbound_integration"}, "Integration email cannot be empty"),
         ({"integration_email": "a@example.org"}, "belongs to the type generic_email"),
+        ({"email_incident_creation": "use_rules"}, "Rules for mails belong to the type generic_email"),
+        ({**MAILED, "email_incident_creation": "often"}, "Email incident creation must be one of"),
+        ({**MAILED, "email_incident_creation": "use_rules"}, "Email parsers are needed"),
+        ({**MAILED, "email_filters": [{"subject_mode": "match"}]}, "subject_regex is needed"),
         ({"settings": {"secret": 1}}, "Settings do not know secret"),
         ({"settings": {"mapping": {"colour": "$.c", "summary": "$.s"}}}, "'colour' is no field"),
     ],

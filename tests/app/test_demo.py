@@ -2,6 +2,7 @@
 
 import json
 import signal
+import smtplib
 import subprocess
 import sys
 import threading
@@ -259,6 +260,9 @@ def _visit(running: subprocess.Popen[str], port: int, began: float) -> None:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 202
+    address, mail_at = words.partition("mails go to ")[2].split()[0], words.partition("by SMTP at ")[2].split()[0]
+    with smtplib.SMTP(mail_at.partition(":")[0], int(mail_at.partition(":")[2]), timeout=10) as client:
+        client.sendmail("maya@brightwater.example", [address], "Subject: The report is empty\r\n\r\nAll of it.\r\n")
     where = words.partition("pages arrive at  ")[2].split()[0]
     for _ in range(100):
         with urllib.request.urlopen(f"{where}/arrived.json", timeout=10) as answer:

@@ -18,7 +18,7 @@ from tocsin.app.premises import set_up
 from tocsin.app.settings import read
 from tocsin.core.permission import HOUSE
 from tocsin.engine.self_watch import digest_of
-from tocsin.service import followed_calendars, schedules
+from tocsin.service import followed_calendars, schedules, services
 from tocsin.service.audit import Deed
 from tocsin.store import self_tests, self_watch
 from tocsin.store.tables import engine, people
@@ -120,6 +120,26 @@ def test_a_mail_server_is_tried(environment, now):
     finally:
         server.stop()
     assert seen(premises, "e-mail").level is Level.BAD
+    premises.db.close()
+
+
+def test_mail_for_services_that_nobody_receives_is_seen(environment, now):
+    premises = open_with(environment, now)
+    assert "off" in seen(premises, "mail to services").seen
+    save_service(premises.db, now, [])
+    deed = Deed(actor=HOUSE, now=now, chance=Random(1), request_id="test")
+    with premises.db.write() as tx:
+        services.add_integration(tx, deed, "PSRV001", name="Mail", type_=services.EMAIL_TYPE, email="db@example.org")
+    assert (seen(premises, "mail to services").level, "TOCSIN_SMTP" in seen(premises, "mail to services").mend) == (Level.BAD, True)
+    premises.db.close()
+    server = Controller(Sink(), hostname="127.0.0.1", port=free_port())
+    server.start()
+    premises = open_with({**environment, "TOCSIN_SMTP": str(server.port)}, now)
+    try:
+        assert seen(premises, f"mail to services 127.0.0.1:{server.port}").seen == "another mail server answers"
+    finally:
+        server.stop()
+    assert "free" in seen(premises, f"mail to services 127.0.0.1:{server.port}").seen
     premises.db.close()
 
 

@@ -47,7 +47,7 @@ from tocsin.engine.ingest import Sender, ingest_pass
 from tocsin.engine.run import Engine, Pass
 from tocsin.engine.self_tests import LOOKED_AT as TESTS_LOOKED_AT
 from tocsin.engine.self_tests import SelfTests
-from tocsin.engine.self_watch import CALLED, LOOKED_AT, Pulse, queues_pass
+from tocsin.engine.self_watch import LOOKED_AT, Pulse, queues_pass
 from tocsin.engine.self_watch import outside as called_outside
 from tocsin.engine.timers import timers_pass
 from tocsin.engine.webhooks import Postman
@@ -125,7 +125,7 @@ def make_passes(
         Pass("coverage", CoveragePass(db, node), COVERAGE_LOOKED_AT),
         Pass("self tests", SelfTests(db, node, premises.chance, told.public_url, told.self_test), TESTS_LOOKED_AT),
         Pass("own queues", late, LOOKED_AT),
-        Pass("pulse", Pulse(db, node, told.heartbeat_url, ailing, called_outside(told.allow_private)), CALLED),
+        Pass("pulse", Pulse(db, node, told.heartbeat_url, ailing, called_outside(told.allow_private)), LOOKED_AT),
         Pass("housekeeping", housekeeping, timedelta(minutes=1)),
     ]
 
@@ -138,7 +138,10 @@ def make_edge(premises: Premises, failing: Callable[[], dict[str, str]]) -> ASGI
     api = edge.make_app(make_table(), house, clock)
     pages = web.make_app(
         db, seals,
-        WebSettings(base_url=base_url, allowed_networks=premises.settings.allow_private, single_sign_on=single_sign_on(premises.settings)),
+        WebSettings(
+            base_url=base_url, allowed_networks=premises.settings.allow_private, single_sign_on=single_sign_on(premises.settings),
+            mail_host=premises.settings.mail_host, receives_mail=premises.settings.smtp is not None,
+        ),
         clock=clock, chance=chance,
     )  # fmt: skip
     health = make_health(premises, failing)

@@ -196,8 +196,6 @@ def _normal_predicate(one: Any, depth: int) -> Any:
     if not isinstance(one, Mapping) or depth > TREE_DEEPEST:
         return one
     children = one.get("children")
-    if one.get("type") in _LEAVES and not children:
-        return {name: value for name, value in one.items() if name != "children"}
     if isinstance(children, list):
         return {**one, "children": [_normal_predicate(child, depth + 1) for child in children]}
     return one

@@ -432,7 +432,7 @@ def _address_errors(tx: Tx, email: str, type_: str, old: sa.Row[Any] | None) -> 
         return [f"Integration email belongs to the type {EMAIL_TYPE} only"]
     if not _EMAIL.fullmatch(email) or len(email) > 254:
         return ["Integration email is not a valid e-mail address"]
-    taken = tx.one(sa.select(integration.c.id).where(integration.c.email == email))
+    taken = tx.one(sa.select(integration.c.id).where(sa.func.lower(integration.c.email) == email.lower()))
     return ["Integration email has already been taken"] if taken is not None and (old is None or taken.id != old.id) else []
 
 

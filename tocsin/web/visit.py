@@ -47,12 +47,16 @@ class WebSettings:
 
     base_url   the public address of this installation, without a slash at the end: what senders and mails use
     allowed_networks  private networks that may be called on somebody's behalf (channels/http.py)
+    mail_host  what stands after the @ in the mail addresses that are made for services
+    receives_mail  whether mail for them is received here
     """
 
     base_url: str
     single_sign_on: SingleSignOn | None = None
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     allowed_networks: tuple[str, ...] = ()
+    mail_host: str = "localhost"
+    receives_mail: bool = False
 
 
 @dataclass(frozen=True)

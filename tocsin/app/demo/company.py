@@ -25,6 +25,8 @@ from tocsin.store.tables.services import integration, service
 
 NAME: Final = "Brightwater Market"
 DOMAIN: Final = "brightwater.example"
+MAILBOX: Final = "reports"
+"""Before the @ of the one service that takes mails."""
 HOUR: Final = 3600
 
 BERLIN, NEW_YORK, SINGAPORE = "Europe/Berlin", "America/New_York", "Asia/Singapore"
@@ -91,6 +93,7 @@ class Offer:
     acknowledgement: int | None = 30 * 60
     urgency: str = "severity_based"
     grouping: Mapping[str, object] | None = None
+    mailbox: str = ""  # what stands before the @ of the address that takes its mails; empty: it takes none
 
 
 SERVICES: Final = (
@@ -106,7 +109,8 @@ SERVICES: Final = (
     Offer("Search", STOREFRONT, "Product search and suggestions"),
     Offer("Delivery slots", LOGISTICS, "Which van is where, and when it comes to you"),
     Offer("Warehouse sync", LOGISTICS, "Stock levels from eleven warehouses", urgency="severity_based"),
-    Offer("Nightly reports", DATA, "dbt and Airflow: what everybody reads in the morning", auto_resolve=None, acknowledgement=None),
+    Offer("Nightly reports", DATA, "dbt and Airflow: what everybody reads in the morning", auto_resolve=None, acknowledgement=None,
+          mailbox=MAILBOX),
 )  # fmt: skip
 
 
@@ -144,7 +148,7 @@ def found(tx: Tx, deed: Deed, *, password: str, phone_url: str) -> Company:
 def keys_of(tx: Tx) -> dict[str, str]:
     """Each service's routing key: the one that was made first."""
     joined = sa.select(service.c.name, integration.c.routing_key).join(integration, integration.c.service_id == service.c.id)
-    rows = tx.rows(joined.order_by(integration.c.created_at.desc(), integration.c.id))
+    rows = tx.rows(joined.where(integration.c.type != services.EMAIL_TYPE).order_by(integration.c.created_at.desc(), integration.c.id))
     return {row.name: row.routing_key for row in rows}
 
 
@@ -299,6 +303,9 @@ def _service(tx: Tx, deed: Deed, offer: Offer, policy_id: str) -> str:
         alert_grouping_parameters=dict(offer.grouping) if offer.grouping else None,
     )
     services.add_integration(tx, deed, service_id, name="Prometheus", vendor_id="PVPROME")
+    if offer.mailbox:
+        address = f"{offer.mailbox}@{DOMAIN}"
+        services.add_integration(tx, deed, service_id, name="Mail", type_=services.EMAIL_TYPE, vendor_id="PVEMAIL", email=address)
     return service_id
 
 

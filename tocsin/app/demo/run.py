@@ -8,6 +8,7 @@ Laws:
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,7 @@ from tocsin.app.demo.live import Colleagues, Trickle
 from tocsin.app.demo.replay import Replay
 from tocsin.app.http import Listener
 from tocsin.app.premises import NotReady, Premises, set_up
-from tocsin.app.settings import Settings
+from tocsin.app.settings import Address, Settings
 from tocsin.app.sinks import ACCOUNT_SID, AUTH_TOKEN, OWN_NUMBER, Sinks
 from tocsin.base import ids, json
 from tocsin.core.permission import HOUSE
@@ -45,6 +46,8 @@ DEFAULTS: Final = {"TOCSIN_DATA": DATA, "TOCSIN_HTTPS": "127.0.0.1:8443"}
 STATE_FILE: Final = "demo.json"
 SINKS_PORT: Final = 8025
 """Where the page of what arrived is, if the port is free."""
+MAIL_PORT: Final = 2525
+"""Where mails for services are taken, if the port is free."""
 HOOK: Final = "team-chat"
 FOUNDED_AGO: Final = timedelta(days=60)
 WORDS: Final = (
@@ -72,6 +75,8 @@ def told(settings: Settings, sinks: Sinks) -> Settings:
     return replace(
         settings,
         base_url=settings.base_url or base_url,
+        smtp=settings.smtp or _mail_port(),
+        mail_domain=settings.mail_domain or company.DOMAIN,
         smtp_host="127.0.0.1",
         smtp_port=sinks.smtp_port,
         smtp_security="none",
@@ -82,6 +87,16 @@ def told(settings: Settings, sinks: Sinks) -> Settings:
         twilio_from=OWN_NUMBER,
         allow_private=("127.0.0.0/8", "::1/128"),
     )
+
+
+def _mail_port() -> Address:
+    """Where the demo takes mails for its services: always the same port, if it is free."""
+    for port in (MAIL_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return Address("127.0.0.1", probe.getsockname()[1])
+    raise NotReady("this machine has no free port for mails")
 
 
 def run(settings: Settings, say: Say, *, length: timedelta = day.DAY, serve: bool = True) -> None:
@@ -221,7 +236,8 @@ def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
         at_work = Colleagues(premises.db, chances[1], premises.clock, stopping)
         authority = premises.settings.data.absolute() / wire.TLS_FOLDER / "authority.crt"
         trusting = f"--cacert {authority} " if base_url.startswith("https") and premises.settings.tls_certificate is None else ""
-        say(welcome(base_url, state.password, sinks, keys["Card payments"], trusting))
+        mail_at = f"{premises.settings.smtp}" if premises.settings.smtp else ""
+        say(welcome(base_url, state.password, sinks, keys["Card payments"], trusting, mail_at=mail_at))
         for name, run_ in (("demo-trickle", sending.run), ("demo-colleagues", at_work.run)):
             threads.append(threading.Thread(target=run_, name=name, daemon=True))
             threads[-1].start()
@@ -235,14 +251,19 @@ def _serve(premises: Premises, state: State, sinks: Sinks, say: Say) -> None:
         say(f"Stopped. Started again, it goes on from here ({premises.settings.data}).")
 
 
-def welcome(base_url: str, password: str, sinks: Sinks, key: str, trusting: str = "") -> str:
-    """What a visitor is told: where, as whom, and three things to try. `trusting`: what curl needs to trust the server."""
+def welcome(base_url: str, password: str, sinks: Sinks, key: str, trusting: str = "", *, mail_at: str = "") -> str:
+    """What a visitor is told: where, as whom, and three things to try.
+
+    trusting  what curl needs to trust the server
+    mail_at   where mails for services are taken; empty when they are not
+    """
+    mails = f"\n  mails go to      {company.MAILBOX}@{company.DOMAIN}   by SMTP at {mail_at}" if mail_at else ""
     return f"""
 {company.NAME} is open.
 
   pages and API    {base_url}
   sign in          {company.OWNER.email}   password: {password}
-  pages arrive at  {sinks.url}   (mail, SMS, calls and webhook phones of this machine)
+  pages arrive at  {sinks.url}   (mail, SMS, calls and webhook phones of this machine){mails}
 
 Three things to try:
   1. Open {base_url} and watch: within a minute new incidents arrive by themselves, live.

@@ -6,10 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.responses import Response
 
+from tocsin.base.errors import Refusal
 from tocsin.core import escalation, permission
 from tocsin.core.dependencies import TECHNICAL
 from tocsin.core.escalation import Climb
 from tocsin.core.permission import CREATE, READ_KEY, UPDATE, Thing
+from tocsin.inbound import email_rules
 from tocsin.service import access, browsing, dependencies, maintenance, story
 from tocsin.service import services as deeds
 from tocsin.service.browsing import Wanted
@@ -91,6 +93,10 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "may_see_keys": permission.may(visit.who, READ_KEY, access.thing_of("service", row)).allowed,
         "may_change": permission.may(visit.who, UPDATE, access.thing_of("service", row)).allowed,
         "base_url": visit.front.settings.base_url,
+        "mail_host": visit.front.settings.mail_host,
+        "receives_mail": visit.front.settings.receives_mail,
+        "rules_of": email_rules.rules_of,
+        "email_type": deeds.EMAIL_TYPE,
     }
 
 
@@ -113,6 +119,16 @@ def act(visit: Visit) -> Response:
                 return visit.go(here, said="Give the sender a name, like Prometheus")
             made = deeds.add_integration(tx, visit.deed, service_id, name=name)
             return visit.go(f"{here}#{made}", said=f"{name} has a key of its own now")
+        if verb == "add_mail":
+            name, before = entry.text("name", "a name for the sender", least=1), entry.typed("before").strip()
+            address = f"{before}@{visit.front.settings.mail_host}"
+            if not entry.is_good or not before:
+                return visit.go(here, said="Give the sender a name, and its address the part before the @")
+            try:
+                made = deeds.add_integration(tx, visit.deed, service_id, name=name, type_=deeds.EMAIL_TYPE, email=address)
+            except Refusal as refusal:
+                return visit.go(here, said="; ".join(refusal.errors) or refusal.message)
+            return visit.go(f"{here}#{made}", said=f"Mails to {address} open incidents here now")
         if verb == "remove":
             way = tx.one(sa.select(integration).where(integration.c.id == entry.typed("way"), integration.c.service_id == service_id))
             if way is None:
