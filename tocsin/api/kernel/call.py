@@ -6,7 +6,7 @@ A `Request` is what came over the wire; a `Call` is that request at work: who as
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +20,10 @@ from tocsin.store.db import Database, Tx
 
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes in a request's body; larger ones are refused with 413 before they are read."""
+
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""What dates in a query are cut to."""
 
 MAX_QUERY_WORDS: Final = 2000
 """Parameters in a query; more are refused."""
@@ -78,16 +82,22 @@ class Query:
         return text or default
 
     def instant(self, name: str) -> datetime | None:
-        """A date and time; one without an offset is in the zone of `time_zone`, else UTC."""
+        """A date and time between the years 1900 and 9000, to which anything beyond is cut; without an offset in `time_zone`, else UTC.
+
+        Clients send the first and last instant there is for "ever"; so cut, any zone can tell it and any span be added to it.
+        """
         text = self.one(name)
         if text is None:
             return None
         try:
             zone = self.one("time_zone")
-            return times.parse_instant(text.replace(" ", "+") if "T" in text and "UTC" not in text else text,
-                                       **({"zone": times.zone_named(zone)} if zone else {}))  # fmt: skip
+            found = times.parse_instant(text.replace(" ", "+") if "T" in text and "UTC" not in text else text,
+                                        **({"zone": times.zone_named(zone)} if zone else {}))  # fmt: skip
         except ValueError as error:
             raise invalid_arguments(f"{name}: {error}") from error
+        except OverflowError as error:
+            raise invalid_arguments(f"{name}: '{text[:64]}' is out of the range of dates") from error
+        return min(max(found, EARLIEST), LATEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
