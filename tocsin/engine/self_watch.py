@@ -30,6 +30,7 @@ LEASE: Final = "own queues"
 LASTING: Final = timedelta(seconds=45)
 LOOKED_AT: Final = timedelta(seconds=15)
 CALLED: Final = timedelta(minutes=1)
+"""How often an address is called while all is well; while it is not, every look sees whether it is again."""
 PATIENCE: Final = timedelta(seconds=10)
 """How long an address may take to answer a call."""
 ANSWER_READ: Final = 1024
@@ -52,24 +53,26 @@ def queues_pass(db: Database, now: datetime, *, node: str, chance: Random, publi
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pulse:
-    """Calls the addresses of the settings while nothing ails this node."""
+    """Calls the addresses of the settings while nothing ails this node. One for the life of a process."""
 
     db: Database
     node: str
     urls: Sequence[str]
     ailing: Callable[[datetime], Sequence[str]]
     call: Call
+    called_at: datetime | None = None
 
     def __call__(self, now: datetime) -> bool:
-        if not self.urls:
+        if not self.urls or (self.called_at is not None and abs(now - self.called_at) < CALLED):
             return False
         if ails := self.ailing(now):
             _log.warning("not well: nobody is called", why="; ".join(ails))
             troubles: Sequence[str | None] = ["not called: " + "; ".join(ails)] * len(self.urls)
         else:
             troubles = self.call(self.urls)
+            self.called_at = now
         called = [
             {"digest": digest_of(url), "host": urlsplit(url).hostname or "", "trouble": trouble}
             for url, trouble in zip(self.urls, troubles, strict=True)
