@@ -129,6 +129,12 @@ def furnish(door: config.Doors, made: company.Company, now: datetime) -> None:
     door.ask("POST", f"/users/{maya}/change_tags", body={"add": [{"type": "tag", "label": "Chief"}]})
     frame = {"type": "incident_show_addon", "name": "Runbook", "src": "https://runbook.example.org/", "services": [{"id": search}]}
     door.ask("POST", "/addons", body={"addon": frame})
+    generic = next(one["id"] for one in door.ask("GET", "/extension_schemas")["extension_schemas"] if one["key"] == "generic_v2_webhook")
+    hook = {
+        "name": "Old hook", "endpoint_url": "https://old.example.org/in", "extension_schema": {"id": generic, "type": "extension_schema_reference"},
+        "extension_objects": [{"id": search, "type": "service_reference"}],
+    }  # fmt: skip
+    door.ask("POST", "/extensions", body={"extension": hook})
     first, *_, last = door.ask("GET", "/teams")["teams"]
     door.ask("PUT", f"/teams/{first['id']}", body={"team": {"parent": {"id": last["id"], "type": "team_reference"}}})
 
@@ -137,24 +143,34 @@ def contents(folder: Path) -> dict[str, str]:
     return {file.name: file.read_text() for file in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_a_filled_company_comes_back_from_its_files_on_an_empty_installation(engine, request, tmp_path):
-    here = Shell(tmp_path / "here", None if engine == "sqlite" else request.getfixturevalue("blank_postgres_url"))
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The files of a filled company."""
+    folder = tmp_path_factory.mktemp("company")
+    here = Shell(folder / "here")
     filled(here)
-    files = tmp_path / "files"
-    made = here.json("export", "--to", files, "--with-keys")
+    made = here.json("export", "--to", folder / "files", "--with-keys")
     assert {Path(name).stem for name in made} == {kind.plural for kind in config.KINDS}, "the company has something of every kind"
-    assert "Nothing to do" in here("plan", files, "--prune").output
-    assert here.json("apply", files, "--prune", "--yes")["steps"] == []
+    assert here.json("apply", folder / "files", "--prune", "--yes")["steps"] == []
+    return folder / "files"
 
-    there = Shell(tmp_path / "there")
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_filled_company_comes_back_from_its_files_on_an_empty_installation(engine, files, request, tmp_path):
+    there = Shell(tmp_path / "there", None if engine == "sqlite" else request.getfixturevalue("blank_postgres_url"))
     set_up_ = there("apply", files, "--new", answer="y\n").output
     assert "shown this once" in set_up_
     assert "integration_key" not in set_up_, "a plan shows no key"
     there("export", "--to", tmp_path / "again", "--with-keys")
     assert contents(tmp_path / "again") == contents(files), "the same files, with the same ids and keys"
-    assert "Nothing to do" in there("apply", files, "--yes").output
+    assert "Nothing to do" in there("apply", files, "--prune", "--yes").output
     assert "set up already" in there("apply", files, "--new", "--yes", code=1).output
+
+    (tmp_path / "no.yaml").write_text("teams:\n  - name: Payments\n    description: changed\nusers:\n  - email: maya@brightwater.example\n    role: user\n")
+    said = there("apply", tmp_path / "no.yaml", "--yes", code=1).output
+    assert "no.yaml:6: change user maya@brightwater.example: There must be one Account Owner" in said or "no.yaml:5: " in said
+    there("export", "--to", tmp_path / "still", "--with-keys")
+    assert contents(tmp_path / "still") == contents(files), "a refusal undoes all"
 
     whole = yaml.decode(there("export").stdout.encode())
     assert "integration_key" not in str(whole)
@@ -296,6 +312,41 @@ def test_a_plan_says_what_it_opens_and_closes(shell, tmp_path):
     facts = shell.json("plan", small(tmp_path, nobody))
     assert facts["coverage_changes"]
     assert facts["steps"][0]["changes"][0]["field"].startswith("schedule_layers[Weekly]")
+
+
+CALENDAR = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//example.org//calendar//EN
+BEGIN:VEVENT
+UID:one@example.org
+DTSTAMP:20261101T000000Z
+DTSTART:20270105T090000Z
+DTEND:20270105T170000Z
+SUMMARY:Ada
+ATTENDEE:mailto:ada@example.org
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_of_a_followed_calendar_files_hold_a_reference_and_the_plan_says_what_is_left_to_do(shell, tmp_path):
+    premises = shell.opened()
+    with closing(premises.db), premises.db.write() as tx:
+        door = config.Doors(Table(DECLARED), premises, tx, premises.clock())
+        (rota,) = door.ask("GET", "/schedules")["schedules"]
+        body = {"followed_calendar": {"file": CALENDAR.replace("\n", "\r\n")}}
+        door.ask("PUT", f"/api/v1/schedules/{rota['id']}/followed_calendar", body=body)
+    (told,) = shell.json("export")["schedules"]
+    assert told["followed_calendar"] == {"source": "file", "host": None}
+    assert "schedule_layers" not in told, "the calendar says who is on call"
+    files = tmp_path / "files"
+    shell("export", "--to", files)
+    assert "Nothing to do" in shell("plan", files, "--prune").output
+    other = Shell(tmp_path / "other")
+    made = other("apply", files, "--new", "--yes").output
+    assert "note: " in made
+    assert "schedule Rota: followed_calendar is told by exports and not set by files: do it by hand" in made
 
 
 def test_an_edit_between_the_plan_and_its_answer_is_noticed(shell, tmp_path):

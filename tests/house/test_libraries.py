@@ -6,7 +6,7 @@ import tomllib
 
 from tests.house.tree import ROOT, imports, python, text, tree
 
-CALLED_OTHERWISE = {"argon2": "argon2-cffi", "re2": "google-re2", "dateutil": "python-dateutil", "jwt": "pyjwt", "OpenSSL": "pyopenssl"}
+CALLED_OTHERWISE = {"argon2": "argon2-cffi", "re2": "google-re2", "dateutil": "python-dateutil", "yaml": "pyyaml", "jwt": "pyjwt", "OpenSSL": "pyopenssl"}
 """Modules whose library has another name."""
 
 USED_WITHOUT_IMPORT = {

@@ -271,31 +271,14 @@ def apply(files: tuple[Path, ...], *, is_pruned: bool, is_agreed: bool, is_new: 
         raise click.UsageError("--json asks nobody: give --yes too")
     logs.set_up("warning", "auto")
     if is_new:
-        wanted, _ = read(files)
-        if not is_agreed:
-            click.confirm(f"Set up a new installation with the {len(wanted)} things of these files?", abort=True)
-        premises, _ = set_up(told.read())
-        with premises.db.read() as tx:
-            if people.owner(tx) is not None:
-                raise Failed("this installation is set up already: leave --new out")
-    else:
-        premises = open_up(told.read())
+        _apply_to_new(files, is_agreed=is_agreed, is_json=is_json)
+        return
+    premises = open_up(told.read())
+    with closing(premises.db):
         with premises.db.read() as tx:
             if people.owner(tx) is None:
                 raise NotReady("this installation has no owner yet: run `tocsin init`, or give --new to set it up from the files")
-    with closing(premises.db):
-        work = _work(premises, files, is_pruned=is_pruned or is_new)
-        if is_new:
-            password = ids.token(premises.chance, PASSWORD_LENGTH)
-            with premises.db.write() as tx:
-                now = premises.clock()
-                found_account(work, tx, now, password)
-                fresh = work.planned(Doors(work.table, premises, tx, now))
-                if fresh.problems:
-                    raise Failed(_lines("nothing was changed:", fresh.problems))
-                applied(work, tx, now, fresh)
-            click.echo(json.pretty({"password": password, **facts(fresh, [])}) if is_json else f"{words(fresh, [])}\nThe owner's password, shown this once: {password}")
-            return
+        work = _work(premises, files, is_pruned=is_pruned)
         found, changes = planned(work, premises.db, premises.clock())
         if not is_json:
             click.echo(words(found, changes))
@@ -308,6 +291,29 @@ def apply(files: tuple[Path, ...], *, is_pruned: bool, is_agreed: bool, is_new: 
         click.echo(json.pretty(facts(found, changes)))
     elif found.steps:
         click.echo("Done.")
+
+
+def _apply_to_new(files: Sequence[Path], *, is_agreed: bool, is_json: bool) -> None:
+    """Set an installation up and fill it: nothing else than what the files have is left on it."""
+    wanted, _ = read(files)
+    if not is_agreed:
+        click.confirm(f"Set up a new installation with the {len(wanted)} things of these files?", abort=True)
+    premises, _ = set_up(told.read())
+    with closing(premises.db):
+        with premises.db.read() as tx:
+            if people.owner(tx) is not None:
+                raise Failed("this installation is set up already: leave --new out")
+        work = _work(premises, files, is_pruned=True)
+        password = ids.token(premises.chance, PASSWORD_LENGTH)
+        with premises.db.write() as tx:
+            now = premises.clock()
+            found_account(work, tx, now, password)
+            found = work.planned(Doors(work.table, premises, tx, now))
+            if found.problems:
+                raise Failed(_lines("nothing was changed:", found.problems))
+            applied(work, tx, now, found)
+    secret = f"The owner's password, shown this once: {password}"
+    click.echo(json.pretty({"password": password, **facts(found, [])}) if is_json else f"{words(found, [])}\n{secret}")
 
 
 COMMANDS: Final = (export, plan, apply)

@@ -201,3 +201,11 @@ ADDONS: Final = Kind(
     plural="addons", noun="add-on",
     fields={"type": TEXT, "name": TEXT, "src": TEXT, "services": Field(refers="service", many=True, any_order=True)},
 )  # fmt: skip
+
+EXTENSIONS: Final = Kind(
+    plural="extensions", noun="extension",
+    fields={
+        "name": TEXT, "extension_schema": TEXT, "endpoint_url": TEXT, "config": Field(is_secret=True),
+        "extension_objects": Field(refers="service", many=True, any_order=True),
+    },
+)  # fmt: skip

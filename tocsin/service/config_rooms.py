@@ -17,6 +17,7 @@ from tocsin.core.config_kinds import (
     ADDONS,
     BUSINESS_SERVICES,
     DEPENDENCIES,
+    EXTENSIONS,
     GROUPINGS,
     INCIDENT_TYPES,
     POLICIES,
@@ -135,28 +136,34 @@ def _some(door: Door, id_: str, path: str, name: str, *query: tuple[str, str]) -
     return _all(door, path, path.rpartition("/")[2], *query)
 
 
-def _collection(kind: Kind, path: str, name: str, *, query: Pairs = (), told: Callable[[Body], Values] | None = None) -> Room:
-    """A kind that is one collection with the usual five operations."""
+def _deleted(path: str) -> Callable[[Door, Step], None]:
+    def delete(door: Door, step: Step) -> None:
+        door.ask("DELETE", f"{path}/{step.id}")
+
+    return delete
+
+
+def _collection(
+    kind: Kind, path: str, name: str, *, query: Pairs = (), told: Callable[[Body], Values] | None = None,
+    asked: Callable[[Door, Body, str], Body] = lambda _door, body, _id: body,
+) -> Room:
+    """A kind that is one collection with the usual five operations.
+
+    told   from a body to values, where that is more than picking
+    asked  a body to send, made whole: for the thing of an id, or with no id for a new one
+    """
 
     def read(door: Door, id_: str) -> list[Item]:
         bodies = _some(door, id_, path, name, *([] if id_ else query))
         return [Item(kind.plural, body[ID], told(body) if told else _picked(kind.fields, body)) for body in bodies]
 
     def create(door: Door, id_: str, after: Values) -> None:
-        body = _sent(kind.fields, after)
-        if kind is WINDOWS:
-            body.setdefault("start_time", times.iso(door.now))
-        door.ask("POST", path, body={name: body}, ids=[id_])
+        door.ask("POST", path, body={name: asked(door, _sent(kind.fields, after), "")}, ids=[id_])
 
     def change(door: Door, id_: str, before: Values, after: Values) -> None:  # noqa: ARG001 - the same for every room
-        body = _sent(kind.fields, after)
-        if kind is WINDOWS:
-            # A window is always said whole; one that is under way keeps its start.
-            whole = _one(door, path, id_, name)
-            body = {"start_time": whole["start_time"], "end_time": whole["end_time"], "services": whole["services"], **body}
-        door.ask("PUT", f"{path}/{id_}", body={name: body})
+        door.ask("PUT", f"{path}/{id_}", body={name: asked(door, _sent(kind.fields, after), id_)})
 
-    return Room(kind=kind, read=read, create=create, change=change, delete=lambda door, step: door.ask("DELETE", f"{path}/{step.id}"))
+    return Room(kind=kind, read=read, create=create, change=change, delete=_deleted(path))
 
 
 def _one(door: Door, path: str, id_: str, name: str) -> Body:
@@ -483,6 +490,14 @@ def _put_service_parts(door: Door, id_: str, before: Values, after: Values) -> N
             door.ask("PUT", f"/services/{id_}/custom_fields/values", body={"custom_fields": changed})
 
 
+def _window_asked(door: Door, body: Body, id_: str) -> Body:
+    """A window is always said whole; one that is under way keeps its start, and a new one whose start is past starts now."""
+    if not id_:
+        return {"start_time": times.iso(door.now), **body}
+    whole = _one(door, "/maintenance_windows", id_, "maintenance_window")
+    return {"start_time": whole["start_time"], "end_time": whole["end_time"], "services": whole["services"], **body}
+
+
 def _grouping_told(body: Body) -> Values:
     told = _picked(GROUPINGS.fields, body)
     return {**told, "config": {name: value for name, value in told["config"].items() if name != "recommended_time_window"}}
@@ -657,18 +672,20 @@ def _put_tagged(door: Door, id_: str, before: Values, after: Values) -> None:
                 door.ask("POST", f"/{plural}/{one}/change_tags", body={"add": [{"type": "tag_reference", "id": id_}]})
 
 
+def _extension_told(body: Body) -> Values:
+    return _picked(EXTENSIONS.fields, {**body, "extension_schema": body["extension_schema"]["id"]})
+
+
+def _extension_asked(_door: Door, body: Body, _id: str) -> Body:
+    schema = body.get("extension_schema")
+    return body | ({"extension_schema": {"id": schema, "type": "extension_schema_reference"}} if schema else {})
+
+
 def _addon_told(body: Body) -> Values:
     return {**_picked(ADDONS.fields, body), "type": body["type"].removesuffix("_reference")}
 
 
 # ---------------------------------------------------------------------------------------------------------- all of them
-
-
-def _deleted(path: str) -> Callable[[Door, Step], None]:
-    def delete(door: Door, step: Step) -> None:
-        door.ask("DELETE", f"{path}/{step.id}")
-
-    return delete
 
 
 ROOMS: Final = (
@@ -725,8 +742,9 @@ ROOMS: Final = (
         delete=_unmade("service dependencies are always there"),
     ),
     _collection(ADDONS, "/addons", "addon", told=_addon_told),
+    _collection(EXTENSIONS, "/extensions", "extension", told=_extension_told, asked=_extension_asked),
     _collection(GROUPINGS, "/alert_grouping_settings", "alert_grouping_setting", told=_grouping_told),
-    _collection(WINDOWS, "/maintenance_windows", "maintenance_window", query=[("filter", "open")]),
+    _collection(WINDOWS, "/maintenance_windows", "maintenance_window", query=[("filter", "open")], asked=_window_asked),
     Room(
         kind=WEBHOOKS, delete=_deleted("/webhook_subscriptions"), create=_create_webhook, change=_change_webhook,
         read=lambda door, id_: [
