@@ -428,6 +428,7 @@ def _bodies(things: dict[str, str]) -> dict[str, Case]:
         "GET /api/v1/scim_tokens/{directory}": Case(ADMIN, ADMIN),
         "POST /api/v1/scim_tokens": Case(ADMIN, ADMIN, {"scim_token": {"label": "Other"}}),
         "DELETE /api/v1/scim_tokens/{directory}": Case(ADMIN, ADMIN),
+        "DELETE /api/v1/users/{ada}/single_sign_on": Case(ADMIN, EVERYBODY),
         "GET /audit/records": Case(ADMIN, ADMIN),
         f"GET {ada_s}/audit/records": Case(MANAGER, MANAGER),
         "GET /teams/{team}/audit/records": Case(MANAGER, MANAGER),

@@ -8,7 +8,7 @@ from tests.people import ADA
 from tocsin.base.secret import hash_password
 from tocsin.core.permission import HOUSE
 from tocsin.engine import deliver
-from tocsin.service import people, sessions
+from tocsin.service import applications, people, sessions
 from tocsin.service.audit import Deed
 from tocsin.service.sessions import Browser, Lifetimes
 
@@ -35,6 +35,11 @@ def test_no_secret_of_the_day_stands_in_the_database(api: Api, sqlite_url: str) 
     subscription = api.ask("POST", "/webhook_subscriptions", {"webhook_subscription": wish}).body["webhook_subscription"]
     secrets["a subscription's secret"] = subscription["delivery_method"]["secret"]
 
+    client = api.ask("POST", "/api/v1/oauth_clients", {"oauth_client": {"name": "Reports", "scopes": ["users.read"]}}, ours=True).body["oauth_client"]
+    secrets["an application's secret"] = client["client_secret"]
+    issued = applications.issue(api.house.db, api.house.seals, client["id"], client["client_secret"], "", "192.0.2.1", now=api.now, chance=Random(3))
+    secrets["an application's token"] = issued.text
+    secrets["a directory's token"] = api.ask("POST", "/api/v1/scim_tokens", {"scim_token": {"label": "x"}}, ours=True).body["scim_token"]["secret"]
     secrets["a password"] = "a calm sunday morning"
     with api.house.db.write() as tx:
         people.set_password(tx, Deed(HOUSE, api.now, api.house.chance), ADA.id, "a calm sunday morning")

@@ -282,6 +282,23 @@ def test_a_provider_that_cannot_be_asked_or_says_nonsense_is_told_as_such(door: 
     assert "an old secret" not in told
 
 
+def test_a_provider_that_does_not_answer_is_not_asked_by_everybody_at_once(door: Door) -> None:
+    door.provider.about = {"issuer": "https://elsewhere.example"}
+    browser = door.browser()
+    for _ in range(3):
+        assert browser.get("/app/sign-in/company").status_code == 502
+    assert door.provider.asked.count("/.well-known/openid-configuration") == 1
+    door.provider.about, door.later = {}, timedelta(seconds=11)
+    assert browser.get("/app/sign-in/company").status_code == 303
+
+
+def test_something_else_that_was_sealed_here_is_no_note_of_a_sign_in(door: Door) -> None:
+    for text in ("1", "[]", '{"state": "y"}', "no json"):
+        browser = door.browser()
+        browser.cookies.set("__Host-tocsin-way", door.seals.seal(text))
+        assert browser.get("/app/sign-in/company/back?code=x&state=y").status_code == 400
+
+
 def test_passwords_may_be_closed_for_all_but_the_owner(door: Door) -> None:
     closed = door.with_(is_only=True)
     with door.db.write() as tx:
@@ -311,6 +328,19 @@ def test_signing_out_here_offers_to_sign_out_there(door: Door) -> None:
     page = browser.get(out.headers["location"]).text
     assert f'href="{door.provider.url}/out?client_id={CLIENT}' in page
     assert browser.get("/app/me").status_code == 303
+
+
+def test_the_log_of_a_sign_in_holds_no_secret(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    browser = door.browser()
+    back = door.way(browser)
+    assert browser.get(back).status_code == 303
+    door.provider.bend = lambda claims: {**claims, "aud": "other"}
+    assert door.come_in().status_code == 502
+    code, session = httpx.URL(back).params["code"], next(one.value for one in browser.cookies.jar if one.name == "__Host-tocsin")
+    caplog_of_us = [one.getMessage() for one in caplog.records if one.name.split(".")[0] not in {"httpx", "httpx2", "httpcore", "httpcore2"}]  # the test's own client tells what it asks
+    said = "\n".join(caplog_of_us)
+    assert [secret for secret in (code, str(session), SECRET, "access-sub-ada", "eyJ", ADA.email) if secret in said] == []
 
 
 def test_without_a_provider_there_is_no_such_door(door: Door) -> None:

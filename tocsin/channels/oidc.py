@@ -24,7 +24,7 @@ from tocsin.channels.http import Answer, Forbidden, Outside, Unreachable
 FRESH: Final = timedelta(hours=1)
 """How long what a provider says of itself is taken for true."""
 LOOKED_AGAIN: Final = timedelta(seconds=10)
-"""How soon keys are fetched again when a token names one that is not known."""
+"""How soon keys are fetched again when a token names one that is not known, and a provider that did not answer is asked again."""
 TIMEOUT: Final = timedelta(seconds=10)
 ANSWER_MOST: Final = 262_144
 TOKEN_MOST: Final = 65_536
@@ -68,6 +68,8 @@ class Provider:
         self._lock = threading.Lock()
         self._about: About | None = None
         self._about_at: datetime | None = None
+        self._trouble = ""
+        self._trouble_at: datetime | None = None
         self._keys: list[dict[str, Any]] = []
         self._keys_at: datetime | None = None
 
@@ -79,9 +81,16 @@ class Provider:
     def about(self, now: datetime) -> About:
         """What the provider says of itself. Raises OidcTrouble."""
         with self._lock:
-            if self._about is None or self._about_at is None or now - self._about_at >= FRESH:
+            if self._about is not None and self._about_at is not None and now - self._about_at < FRESH:
+                return self._about
+            if self._trouble and self._trouble_at is not None and now - self._trouble_at < LOOKED_AGAIN:
+                raise OidcTrouble(self._trouble)
+            try:
                 told = self._object("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration", "its configuration")
                 self._about, self._about_at = self._read(told), now
+            except OidcTrouble as error:
+                self._trouble, self._trouble_at = str(error), now
+                raise
             return self._about
 
     def _read(self, told: Mapping[str, Any]) -> About:

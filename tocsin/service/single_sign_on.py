@@ -35,6 +35,7 @@ WAY_LASTS: Final = timedelta(minutes=10)
 """How long somebody may take at the provider."""
 SECRET_LENGTH: Final = 43
 CODE_MOST: Final = 4096
+NOTE_FOR: Final = "sign-in"
 SCOPES: Final = "openid email profile"
 
 
@@ -76,7 +77,7 @@ def begin(door: SingleSignOn, seals: Seals, next_: str, *, now: datetime, chance
     except OidcTrouble as error:
         raise _trouble(error) from error
     state, nonce, verifier = (ids.token(chance, SECRET_LENGTH) for _ in range(3))
-    note = {"state": state, "nonce": nonce, "verifier": verifier, "next": next_[:500], "until": int((now + WAY_LASTS).timestamp())}
+    note = {"for": NOTE_FOR, "state": state, "nonce": nonce, "verifier": verifier, "next": next_[:500], "until": int((now + WAY_LASTS).timestamp())}
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     query = {
         "response_type": "code", "client_id": door.provider.client_id, "redirect_uri": door.back, "scope": SCOPES, "state": state,
@@ -124,6 +125,8 @@ def _way(seals: Seals, note: str, answer: Mapping[str, str], now: datetime) -> d
     """The note of the way that ends here. Raises Refusal 400 when this browser did not begin it, or too long ago."""
     try:
         way = json.decode(seals.open(note))
+        if not isinstance(way, dict) or way.get("for") != NOTE_FOR:
+            raise ValueError("sealed for something else")
     except ValueError as error:
         raise Refusal(400, 2001, "This sign-in was not begun in this browser, or it was used already. Begin again") from error
     if not same(answer.get("state", ""), way["state"]):

@@ -19,6 +19,7 @@ from tocsin.api.own import (
     replacements,
     responder_reply,
     scim_tokens,
+    single_sign_on,
     swaps,
 )
 from tocsin.api.resources import (
@@ -118,6 +119,7 @@ DECLARED: Final[Sequence[Declared]] = (
     *schedules_v3_rotations.DECLARED,
     *schedules_v3_shifts.DECLARED,
     *scim_tokens.DECLARED,
+    *single_sign_on.DECLARED,
     *service_custom_fields.DECLARED,
     *service_dependencies.DECLARED,
     *service_enablements.DECLARED,
