@@ -151,7 +151,7 @@ def from_pagerduty(folder: Path | None, address: str | None, key_file: Path | No
             folder = folder or premises.settings.data / "import-pagerduty"
             where = address or collecting.PAGERDUTY
             key = _key(premises, key_file)
-            asker = Asker(where, collecting.pagerduty_headers(key), allowed=premises.settings.allow_private)
+            asker = Asker(where, collecting.pagerduty_headers(key), allowed=premises.settings.allow_private, tell=_say)
             _collect(asker, Folder(folder), premises.clock(), collecting.from_pagerduty)
         _move(premises, folder, pagerduty.read, is_rehearsal=is_rehearsal, is_json=is_json)
     finally:
@@ -182,7 +182,7 @@ def from_grafana(folder: Path | None, address: str | None, key_file: Path | None
     try:
         if address is not None:
             folder = folder or premises.settings.data / "import-grafana-oncall"
-            asker = Asker(address, {"Authorization": _key(premises, key_file)}, allowed=premises.settings.allow_private)
+            asker = Asker(address, {"Authorization": _key(premises, key_file)}, allowed=premises.settings.allow_private, tell=_say)
             _collect(asker, Folder(folder), premises.clock(), collecting.from_grafana)
         assert folder is not None  # one of the two was said
         _move(premises, folder, grafana_oncall.read, is_rehearsal=is_rehearsal, is_json=is_json)
@@ -203,12 +203,17 @@ def _key(premises: Premises, file: Path | None) -> str:
     return key
 
 
+def _say(words: str) -> None:
+    """Tell people how it goes."""
+    click.echo(f"  {words}", err=True)
+
+
 def _collect(asker: Asker, folder: Folder, now: datetime, collect: Callable[..., Any]) -> None:
     """Ask for everything there is, going on where it was interrupted."""
 
     async def collected() -> None:
         async with asker:
-            await collect(asker, folder, now, lambda words: click.echo(f"  read {words}", err=True))
+            await collect(asker, folder, now, lambda words: _say(f"read {words}"))
 
     folder.begin()
     try:

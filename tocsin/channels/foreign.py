@@ -39,13 +39,14 @@ class Unreadable(Trouble):
 
 
 class Asker:
-    """Somebody who asks one API. Use as an asynchronous context; `pause` is how to wait, for tests."""
+    """Somebody who asks one API. Use as an asynchronous context; `pause` is how to wait, for tests; `tell` hears of each wait."""
 
     def __init__(
         self, address: str, headers: Mapping[str, str], *, allowed: Sequence[str] = (),
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep, tell: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._address, self._headers, self._allowed, self._pause = address.rstrip("/"), dict(headers), allowed, pause
+        self._tell = tell
         self._outside: Outside | None = None
 
     async def __aenter__(self) -> Self:
@@ -122,6 +123,8 @@ class Asker:
                     self._refused(answer, path)
                 wait = min(_told_to_wait(answer) or wait, WAIT_MOST)
             if number + 1 < TRIES:
+                if self._tell is not None:
+                    self._tell(f"{path}: again in {wait.total_seconds():g} s ({self._without_key(words)})")
                 await self._pause(wait.total_seconds())
         raise Trouble(f"{path}: no answer after {TRIES} tries ({self._without_key(words)})")
 
