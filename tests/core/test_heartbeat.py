@@ -143,7 +143,7 @@ def test_a_look_knows_a_gap_from_a_late_round_and_a_step_back_from_another_nodes
 
 
 @pytest.mark.parametrize("wrong", [lambda: Period(timedelta(0)), lambda: Period(timedelta(days=9999)), lambda: check_grace(timedelta(0)), lambda: calendar(NOW, "UTC", "FREQ=SOMETIMES")])
-def test_what_cannot_be_a_promise_is_refused_in_words(wrong) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_a_promise_is_refused_in_words(wrong) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         wrong()
 

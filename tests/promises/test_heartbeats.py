@@ -46,11 +46,11 @@ class Watched:
                 tx, self.deed, self.seals, service_id=self.service_id, name=name, schedule=Period(minutes * MINUTE), grace=grace * MINUTE
             )  # fmt: skip
 
-    def row(self, heartbeat_id: str):  # type: ignore[no-untyped-def]
+    def row(self, heartbeat_id: str):
         with self.world.db.read() as tx:
             return store.find(tx, heartbeat_id)
 
-    def ping(self, heartbeat_id: str, kind: Kind = Kind.SUCCESS, **more) -> Heard:  # type: ignore[no-untyped-def]
+    def ping(self, heartbeat_id: str, kind: Kind = Kind.SUCCESS, **more) -> Heard:
         before, secret = self.said(), self.seals.open(self.row(heartbeat_id).sealed_secret)
         with self.world.db.write() as tx:
             heard = heartbeats.hear(tx, self.seals, secret, Ping(kind, **more), now=self.world.now, chance=self.chance)
