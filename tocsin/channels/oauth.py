@@ -98,5 +98,6 @@ def _read(answer: Answer) -> Token:
         raise NoToken("the token address answers without an access_token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise NoToken("the token address answers with a token that is no bearer token")
-    is_number = isinstance(lasting, int | float) and not isinstance(lasting, bool) and lasting > 0
-    return Token(text, min(timedelta(seconds=min(float(lasting), 1e6)), LASTING_MOST) if is_number else LASTING)
+    if not isinstance(lasting, int | float) or isinstance(lasting, bool) or not lasting > 0:
+        return Token(text, LASTING)
+    return Token(text, timedelta(seconds=min(float(min(lasting, 10**6)), LASTING_MOST.total_seconds())))

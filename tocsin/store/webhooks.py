@@ -159,9 +159,9 @@ def due(
 
 
 def _due(row: sa.Row[Any]) -> Due:
-    *plain, endpoint = tuple(row)[: -len(_CLIENT)]
-    client = Client(*tuple(row)[-len(_CLIENT) :]) if row.client_id is not None else None
-    return Due(*plain, sealed_endpoint=endpoint, client=client)
+    told: list[Any] = list(row)
+    client = Client(*told[-len(_CLIENT) :]) if row.client_id is not None else None
+    return Due(*[*told[: -len(_CLIENT)], client])
 
 
 def next_due(tx: Tx) -> datetime | None:
