@@ -5,6 +5,7 @@ import smtplib
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -87,7 +88,7 @@ def test_a_server_killed_again_and_again_loses_no_mail_and_opens_none_twice(tmp_
     assert {row.outcome for row in rows} <= {"alert", "repeated"}
 
 
-def settled(house: Installation) -> list[sa.Row]:
+def settled(house: Installation) -> list[sa.Row[Any]]:
     """The journal, once nothing waits any more."""
     db, until = house.db, time.monotonic() + COMPLETION_SECONDS
     try:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.people import CY
 from tests.web.conftest import opened, sign_in
 from tests.web.stage import Stage
+from tests.web.test_every_page import AXE, RULES
 from tocsin.base.clock import system_clock
 from tocsin.service import processing
 from tocsin.service.services import EMAIL_TYPE
@@ -33,6 +34,8 @@ def test_an_address_is_made_and_what_became_of_its_mails_is_told(browser: Browse
     page.locator("summary", has_text="Backups").click()
     expect(page.get_by_text("Mails of one subject are one incident")).to_be_visible()
     expect(page.get_by_text("No mail is received here")).to_be_visible()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RULES) == []
     made = EmailMessage()
     made["From"], made["Subject"], made["Auto-Submitted"] = "bo@example.org", "Away <b>until</b> Monday", "auto-replied"
     made.set_content("I am away")
