@@ -41,6 +41,7 @@ from tocsin.core import config_kinds as kinds
 from tocsin.core.permission import HOUSE
 from tocsin.service import account
 from tocsin.service.audit import Deed
+from tocsin.service.config_rooms import KINDS
 from tocsin.store.tables.engine import audit
 
 PASSWORD = "seven quiet herons at dawn"
@@ -150,7 +151,7 @@ def files(tmp_path_factory):
     here = Shell(folder / "here")
     filled(here)
     made = here.json("export", "--to", folder / "files", "--with-keys")
-    assert {Path(name).stem for name in made} == {kind.plural for kind in config.KINDS}, "the company has something of every kind"
+    assert {Path(name).stem for name in made} == {kind.plural for kind in KINDS}, "the company has something of every kind"
     assert here.json("apply", folder / "files", "--prune", "--yes")["steps"] == []
     return folder / "files"
 
