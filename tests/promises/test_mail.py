@@ -49,6 +49,7 @@ class Sender(threading.Thread):
                 continue  # the same mail again
             self.taken.append(subject)
             number += 1
+            time.sleep(0.03)
 
 
 @pytest.mark.timeout(200)
