@@ -33,6 +33,12 @@ DOCUMENT = openapi.document(TABLE, "https://tocsin.example.org")
 NEVER_FULL = {"GET /api/v1/services/{id}/dry_run", "GET /api/v1/escalation_policies/{id}/dry_run"}
 """Lists in an answer that may well be empty: what is told beside them is the point."""
 
+FULL_ELSEWHERE = {
+    "GET /business_services/impactors", "GET /business_services/impacts", "GET /incidents/{id}/business_services/impacts", "GET /business_services/{id}/supporting_services/impacts",
+    "GET /tags/{id}/{entity_type}",
+}  # fmt: skip
+"""Lists that are seen full in tests of their own: test_business_services.py, test_tags.py."""
+
 
 @pytest.fixture(scope="module")
 def full(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Seals) -> Iterator[Play]:
@@ -51,8 +57,10 @@ def full(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, seals: Se
             ("POST", f"/users/{ADA.id}/notification_subscriptions", subscribed),
             ("POST", f"/teams/{things['team']}/notification_subscriptions", subscribed),
             ("PUT", f"/teams/{things['team']}/users/{ADA.id}", {"role": "manager"}),
+            *(("POST", f"/{at}/change_tags", {"add": [{"type": "tag_reference", "id": things["tag"]}]})
+              for at in (f"users/{ADA.id}", f"teams/{things['team']}", f"escalation_policies/{things['policy']}")),
             ("PUT", f"/incidents/{old}", {"incident": {"type": "incident", "status": "resolved"}}),
-        ):
+        ):  # fmt: skip
             reply = ask(method, path, body)
             assert reply.status < 300, (path, reply.body)
         with api.house.db.write() as tx:
@@ -139,7 +147,7 @@ def test_every_list_was_seen_with_something_in_it(told: list[Told]) -> None:
             for name, value in one.reply.body.items():
                 if isinstance(value, list):
                     seen[one.name, name] = seen.get((one.name, name), False) or bool(value)
-    assert [at for at, is_full in seen.items() if not is_full] == []
+    assert [at for at, is_full in seen.items() if not is_full and at[0] not in FULL_ELSEWHERE] == []
 
 
 def test_every_answer_is_as_our_own_document_says(told: list[Told]) -> None:

@@ -126,6 +126,9 @@ def _examples(of: Mapping[str, str]) -> list[Example]:
         Example("/alert_grouping_settings", "alert_grouping_setting", {"name": "Reads", "description": "Back", "type": "content_based", "config": {"aggregate": "any", "fields": ["source", "class"], "time_window": 3600}, "services": [{"id": of["ungrouped_service"]}]}, {"name": "Other", "description": None, "type": "time", "config": {"timeout": 600}}),
         Example("/webhook_subscriptions", "webhook_subscription", hook, {"events": ["incident.resolved"], "description": "Talk", "active": False}, {name: value for name, value in hook.items() if name != "description"}, told={"delivery_method.secret": "told once, when it is made"}),
         Example("/addons", "addon", {"type": "full_page_addon", "name": "Reads", "src": "https://example.org/reads"}, {"type": "full_page_addon", "name": "Back", "src": "https://example.org/back"}, told={"type": "a reference where it is made and listed"}),
+        Example("/extensions", "extension", {"name": "Reads", "endpoint_url": "https://example.org/reads", "extension_schema": {"id": "PJFWPEP"}, "extension_objects": [service]}, {"name": "Back", "endpoint_url": "https://example.org/back"}),
+        Example("/business_services", "business_service", {"name": "Reads", "description": "Back", "point_of_contact": "Cy", "team": {"id": of["team"]}}, {"description": "Forth", "point_of_contact": "Bo"}, {"name": "Least"}),
+        Example("/api/v1/heartbeats", "heartbeat", {"name": "Reads", "service": service, "schedule": {"type": "period", "seconds": 600}, "grace": 120}, {"name": "Back", "grace": 60}, told={"address": "told once"}),
         Example("/priorities", "priority", {"name": "P7", "description": "Last", "color": "aabbcc", "order": 77}, {"name": "P8", "description": ""}, {"name": "Least"}, plural="priorities"),
         Example("/incidents", "incident", {"type": "incident", "title": "Reads", "service": service, "urgency": "low", "body": {"type": "incident_body", "details": "Back"}, "incident_key": "reads"}, {"type": "incident", "title": "Forth", "urgency": "high"}, {"type": "incident", "title": "Least", "service": service}, told={"body": "only included", "type": "a reference too"}, moves=("updated_at", "last_status_change_at", "summary", "pending_actions"), put_back=None),
         Example(f"{incident}/notes", "note", {"content": "Reads"}, {"content": "Back"}, is_shown=False),
@@ -141,7 +144,7 @@ def _examples(of: Mapping[str, str]) -> list[Example]:
 
 NOT_WRITTEN_AS_READ = {
     "/change_events": "a change event is sent as events are, answered 202, and only corrected afterwards (test_change_events.py)",
-    "/business_services": "`priority_thresholds` is one setting of the account; the services themselves are in test_business_services.py",
+    "/webhook_subscriptions/oauth_clients": "a grant is asked for at another server first (test_webhook_oauth_clients.py)",
 }
 
 

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
+from tocsin.api.kernel import envelope
 from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import DELETE, SHOW, Action, Body, Paging, Report, Resource, Rows, given
 from tocsin.core import permission
@@ -31,9 +32,12 @@ class ClientWrite(msgspec.Struct):
     grant_type: str | UnsetType = UNSET
 
 
-def shown(_call: Call, rows: Rows) -> list[Body]:
-    names = ("id", "name", "client_id", "scope", "token_url", "grant_type", "status")
-    return [{"type": "oauth_client", **{name: getattr(row, name) for name in names}} for row in rows]
+def shown(call: Call, rows: Rows) -> list[Body]:
+    names = ("name", "client_id", "scope", "token_url", "grant_type", "status")
+    return [
+        {**envelope.common(call.house, KIND, row.id, row.name, path=f"{PATH}/{row.id}"), "type": "oauth_client", **{name: getattr(row, name) for name in names}}
+        for row in rows
+    ]
 
 
 def _columns(body: ClientWrite) -> dict[str, Any]:
