@@ -118,7 +118,8 @@ def test_users_and_teams_subscribe_to_what_there_is_for_them(api: Api, subscribe
     assert ended == {"deleted_count": 1, "unauthorized_count": 1, "non_existent_count": 0}
     again = api.ask("POST", f"{at}/unsubscribe", {"subscribables": [here]}).body
     assert again == {"deleted_count": 0, "unauthorized_count": 0, "non_existent_count": 1}
-    for wrong in ({"subscribables": []}, {"subscribables": [{"subscribable_id": "P1", "subscribable_type": "service"}]}, {}):
+    wrongs: list[dict[str, Any]] = [{"subscribables": []}, {"subscribables": [{"subscribable_id": "P1", "subscribable_type": "service"}]}, {}]
+    for wrong in wrongs:
         assert api.ask("POST", at, wrong).status == 400
 
 

@@ -266,7 +266,7 @@ REFUSALS = [
     # what is written instead of what, the line, and words of the refusal
     ("num", "name: Checkout\n", "name: Checkout\n    auto_resolve_timeout: -5\n", 34, "auto_resolve_timeout"),
     ("last", "[ada@example.org, bo@example.org]", "[ada@example.org, bo@example.org]\n      - name: Bad\n        users: [bo@example.org]", 25, "schedule_layers[2]"),
-    ("vague", "name: Prometheus", "name: Prometheus\n        settings: {maping: {}}", 33, ""),
+    ("vague", "name: Prometheus", "name: Prometheus\n        settings: {colour: {}}", 33, ""),
     ("same", "label: Work", "label: Work, country_code: 49", 5, "the house keeps"),
 ]
 

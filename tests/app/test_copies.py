@@ -108,7 +108,7 @@ def test_verify_finds_what_is_broken(lived_in, tmp_path):
             for statement in statements:
                 broken.execute(statement)
             broken.commit()
-        return lived_in("verify", str(file), code=1).stderr
+        return str(lived_in("verify", str(file), code=1).stderr)
 
     with closing(sqlite3.connect(file)) as reading:
         (last,) = reading.execute("SELECT max(position) FROM events").fetchone()

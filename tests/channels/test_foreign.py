@@ -60,6 +60,16 @@ def ask(address: str, question: Callable[[Asker], Any], *, allowed: tuple[str, .
     return asyncio.run(asked()), pauses
 
 
+def listed(path: str) -> Callable[[Asker], Any]:
+    """Asks for the users of this path, page by page."""
+    return lambda asker: asker.by_offset(path, "users")
+
+
+def paged(path: str) -> Callable[[Asker], Any]:
+    """Follows the results of this path from page to page."""
+    return lambda asker: asker.by_next(path, "results")
+
+
 def test_a_list_is_read_to_its_end_and_a_limit_is_waited_for_as_long_as_it_says() -> None:
     def answer(path: str, number: int) -> Answer:
         if number == 2:
@@ -90,14 +100,14 @@ def test_what_has_no_end_or_no_sense_is_an_error_that_never_says_the_key() -> No
             ("/nolist", "no list"), ("/loop", "come to an end"),
         ):  # fmt: skip
             with pytest.raises(Trouble, match=words) as told:
-                ask(address, lambda asker, path=path: asker.by_offset(path, "users"))
+                ask(address, listed(path))
             assert KEY not in str(told.value)
         with pytest.raises(Unreadable) as refused:
             ask(address, lambda asker: asker.one("/402"))
         assert KEY not in str(refused.value)
         for path in ("/away", "/again"):
             with pytest.raises(Trouble, match="another place, or back"):
-                ask(address, lambda asker, path=path: asker.by_next(path, "results"))
+                ask(address, paged(path))
         assert sum(path.startswith("/429") for path, _ in asked) == TRIES
         with pytest.raises(Trouble, match="private or special"):
             ask(address, lambda asker: asker.one("/users"), allowed=())

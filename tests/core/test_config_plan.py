@@ -71,7 +71,7 @@ def test_a_thing_that_is_here_under_another_id_keeps_it_and_references_follow():
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ([want("users", email="cy@example.org", nmae="Cy")], "f.yaml:2: user cy@example.org: nmae: there is no such field: did you mean name?"),
+        ([want("users", email="cy@example.org", naem="Cy")], "f.yaml:2: user cy@example.org: naem: there is no such field: did you mean name?"),
         ([want("teams", name="T", parent="Cora")], "there is no team Cora, here or in the files: did you mean Core?"),
         ([want("teams", name="T", members=[{"user": "adda@example.org"}])], "members[1].user: there is no user adda@example.org"),
         ([want("teams", name="T"), want("teams", 9, name="T")], "f.yaml:9: team T: name: name T is in the files already: f.yaml:1"),

@@ -124,7 +124,7 @@ def of_week(*spans: tuple[str, int, str, int]) -> dict[str, Any]:
 
 WEEKDAYS = of_week(*((day, 8, day, 17) for day in ("monday", "tuesday", "wednesday", "thursday", "friday")))
 
-OPSGENIE = {
+OPSGENIE: dict[str, Any] = {
     "users": opsgenie_users("ada", "bo", "cy"),
     "teams": [{"id": "t-1", "name": "Payments", "members": [{"user": member("ada"), "role": "admin"}, {"user": member("bo"), "role": "user"}]}],
     "schedules": [
@@ -225,7 +225,7 @@ def shift(id_: str, type_: str, start: str, seconds: int, **more: Any) -> dict[s
     return {"id": id_, "name": id_, "type": type_, "start": start, "duration": seconds, "level": 0, "time_zone": None, **more}
 
 
-GRAFANA = {
+GRAFANA: dict[str, Any] = {
     "users": [{"id": f"u-{name}", "username": name, "email": f"{name}@example.org", "role": "user", "teams": ["t-1"]} for name in ("ada", "bo", "cy")],
     "teams": [{"id": "t-1", "name": "Payments"}],
     "on_call_shifts": [

@@ -34,7 +34,7 @@ def patched(document: Mapping[str, Any], operations: object) -> Document:
         raise ScimProblem("invalidSyntax", "Operations must be a list with at least one operation")
     if len(operations) > OPERATIONS_MOST:
         raise ScimProblem("tooMany", f"a request may have at most {OPERATIONS_MOST} operations")
-    found = _copied(document)
+    found: Document = _copied(document)
     for operation in operations:
         _do(found, operation)
     return found

@@ -59,9 +59,9 @@ def turned(
         steps = len(people) // gcd(len(people), turns)
         order = [people[(turn + step * turns) % len(people)] for step in range(steps) for _, _, turn in group]
         start, end, turn = group[0]
-        week_days = {begin.weekday() for begin, _, _ in group}
-        if cycle == 7 and 1 < len(group) == len(week_days) and len(order) <= MEMBERS_MOST:
-            found.append(event(start, end, f"FREQ=WEEKLY;BYDAY={','.join(_DAYS[day] for day in sorted(week_days))}", order))
+        begin_on = {begin.weekday() for begin, _, _ in group}
+        if cycle == 7 and 1 < len(group) == len(begin_on) and len(order) <= MEMBERS_MOST:
+            found.append(event(start, end, f"FREQ=WEEKLY;BYDAY={','.join(_DAYS[day] for day in sorted(begin_on))}", order))
             continue
         for start, end, turn in group:
             members = [people[(turn + step * turns) % len(people)] for step in range(steps)]
