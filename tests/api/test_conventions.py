@@ -26,7 +26,7 @@ ODD = {
         "POST /users/{id}/notification_subscriptions", "POST /users/{id}/notification_subscriptions/unsubscribe",
         "DELETE /schedules/{id}/overrides/{override_id}",
     ),
-    201: ("GET /schedules/{id}/overrides", "PUT /incidents/{id}/custom_fields/values", "PUT /services/{id}/custom_fields/values"),
+    201: ("PUT /incidents/{id}/custom_fields/values", "PUT /services/{id}/custom_fields/values"),
     202: ("PUT /log_entries/{id}/channel", "POST /webhook_subscriptions/{id}/ping", "POST /change_events"),
     204: ("PUT /teams/{id}/users/{user_id}", "PUT /teams/{id}/escalation_policies/{escalation_policy_id}", "GET /abilities/{id}"),
     405: ("DELETE /maintenance_windows/{id}",),

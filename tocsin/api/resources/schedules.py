@@ -629,7 +629,7 @@ DECLARED = (
         writes=False,
     ),
     Report("/schedules/{id}/users", TAG, people, scope="users.read"),
-    Report("/schedules/{id}/overrides", TAG, overrides, scope="schedules.read", status=201),
+    Report("/schedules/{id}/overrides", TAG, overrides, scope="schedules.read"),
     Action(method="POST", path="/schedules/{id}/overrides", tag=TAG, run=override, scope="schedules.write", status=201),
     Action(
         method="DELETE", path="/schedules/{id}/overrides/{override_id}", tag=TAG, run=withdraw, scope="schedules.write", also=(200,)
