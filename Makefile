@@ -45,7 +45,7 @@ demo: setup ## Start a lifelike company on this machine (TOCSIN_HTTP, TOCSIN_HTT
 # ------------------------------------------------------------------------------------------------------- checking
 
 test: setup .venv5/.ready system ## Run every test; ARGS="-k words" passes words on to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.ready ## Lint, types, imports, spelling, tidiness and docs
 	@bash scripts/check.sh

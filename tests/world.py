@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tocsin.base import ids
 from tocsin.channels.spec import Accepted, Outcome
 from tocsin.core.events import Agent, Event
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.engine.deliver import claim_due, record_results
 from tocsin.engine.ingest import ingest_pass
 from tocsin.engine.timers import timers_pass

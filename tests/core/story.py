@@ -4,10 +4,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tocsin.core import incident as rules
+from tocsin.core import incident_commands as asks
+from tocsin.core import incident_state as states
 from tocsin.core.effects import DropPages, Effect, LastResort, Page
 from tocsin.core.escalation import Ladder, Member, Person, Policy, Rule, Rung, Strategy, Target
 from tocsin.core.events import Agent, Event, Urgency
-from tocsin.core.incident import Command, Decision, Incident, ServiceRules, Timer
+from tocsin.core.incident import Decision
+from tocsin.core.incident_commands import Command
+from tocsin.core.incident_state import Incident, ServiceRules, Timer
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADA = Agent("user_reference", "PADA001", "Ada")
@@ -51,7 +55,7 @@ class Story:
 
     def take(self, decision: Decision) -> Decision:
         for event in decision.events:
-            self.incident = rules.evolve(self.incident, event)
+            self.incident = states.evolve(self.incident, event)
         self.events += decision.events
         self.effects = list(decision.effects)
         self.last = decision
@@ -65,59 +69,59 @@ class Story:
         return self
 
     def acknowledge(self, agent: Agent = ADA) -> Decision:
-        return self.ask(rules.Acknowledge(agent=agent, channel="api", rules=self.rules))
+        return self.ask(asks.Acknowledge(agent=agent, channel="api", rules=self.rules))
 
     def unacknowledge(self, agent: Agent = ADA) -> Decision:
-        return self.ask(rules.Unacknowledge(agent=agent, channel="api", ladder=self.ladder, rules=self.rules))
+        return self.ask(asks.Unacknowledge(agent=agent, channel="api", ladder=self.ladder, rules=self.rules))
 
     def resolve(self, agent: Agent = ADA, resolution: str | None = None) -> Decision:
-        return self.ask(rules.Resolve(agent=agent, channel="api", resolution=resolution))
+        return self.ask(asks.Resolve(agent=agent, channel="api", resolution=resolution))
 
     def reopen(self, agent: Agent = ADA, **more: object) -> Decision:
         return self.ask(
-            rules.Reopen(agent=agent, channel="api", ladder=self.ladder, rules=self.rules, **more)  # type: ignore[arg-type]
+            asks.Reopen(agent=agent, channel="api", ladder=self.ladder, rules=self.rules, **more)  # type: ignore[arg-type]
         )
 
     def snooze(self, seconds: int = 3600, agent: Agent = ADA) -> Decision:
-        return self.ask(rules.Snooze(agent=agent, channel="api", seconds=seconds))
+        return self.ask(asks.Snooze(agent=agent, channel="api", seconds=seconds))
 
     def reassign(self, *people: Agent, by: Agent = CY) -> Decision:
         user_ids = tuple(person.id for person in people)
-        return self.ask(rules.Reassign(user_ids=user_ids, agent=by, channel="api"))
+        return self.ask(asks.Reassign(user_ids=user_ids, agent=by, channel="api"))
 
     def delegate(self, policy: Policy, to: Ladder, by: Agent = CY) -> Decision:
-        return self.ask(rules.Delegate(policy=policy, ladder=to, rules=self.rules, agent=by, channel="api"))
+        return self.ask(asks.Delegate(policy=policy, ladder=to, rules=self.rules, agent=by, channel="api"))
 
     def escalate(self, level: int | None = None, by: Agent = CY) -> Decision:
-        return self.ask(rules.Escalate(ladder=self.ladder, rules=self.rules, agent=by, channel="api", level=level))
+        return self.ask(asks.Escalate(ladder=self.ladder, rules=self.rules, agent=by, channel="api", level=level))
 
     def change_urgency(self, urgency: Urgency, by: Agent = CY) -> Decision:
         return self.ask(
-            rules.ChangeUrgency(
+            asks.ChangeUrgency(
                 urgency=urgency, ladder=self.ladder, rules=self.rules, agent=by, channel="api", reason="asked for"
             )
         )
 
     def join(self, urgency: Urgency = Urgency.HIGH) -> Decision:
         return self.ask(
-            rules.JoinAlert(
+            asks.JoinAlert(
                 alert_id="QALERT2", summary="Also slow", urgency=urgency, ladder=self.ladder, agent=SENDER,
                 channel="api", reason="grouped by time",
             )
         )  # fmt: skip
 
     def end_alert(self, agent: Agent = SENDER) -> Decision:
-        return self.ask(rules.EndAlert(alert_id="QALERT1", summary="Slow", agent=agent, channel="api"))
+        return self.ask(asks.EndAlert(alert_id="QALERT1", summary="Slow", agent=agent, channel="api"))
 
     def fire(self, timer: Timer) -> Decision:
         """The timer's time comes, and it fires."""
-        due_at = rules.pending(self.incident)[timer]
+        due_at = states.pending(self.incident)[timer]
         self.now = max(self.now, due_at)
         return self.fire_for(timer, due_at)
 
     def fire_for(self, timer: Timer, due_at: datetime) -> Decision:
         asked = {walk.policy.id: self.ladder for walk in self.incident.walks}
-        return self.ask(rules.TimerFired(timer=timer, due_at=due_at, ladder=self.ladder, rules=self.rules, asked=asked))
+        return self.ask(asks.TimerFired(timer=timer, due_at=due_at, ladder=self.ladder, rules=self.rules, asked=asked))
 
     def ask_for_help(self, *people: Agent, policy: Policy | None = None) -> Decision:
         """Cy asks these, and those on call by the policy as the ladder stands."""
@@ -125,18 +129,18 @@ class Story:
         users = tuple(one.id for one in people)
         self.asked_so_far += 1
         return self.ask(
-            rules.AskForHelp(
+            asks.AskForHelp(
                 request_id=f"PREQ{self.asked_so_far:03d}", requester_id=CY.id, message="Help", user_ids=users, policies=policies,
                 agent=CY, channel="api",
             )
         )  # fmt: skip
 
     def answer_request(self, agent: Agent, *, joins: bool) -> Decision:
-        return self.ask(rules.AnswerRequest(joins=joins, agent=agent, channel="api"))
+        return self.ask(asks.AnswerRequest(joins=joins, agent=agent, channel="api"))
 
     def cancel_requests(self, *people: Agent, policy: Policy | None = None) -> Decision:
         users, policies = tuple(one.id for one in people), (policy.id,) if policy else ()
-        return self.ask(rules.CancelRequests(user_ids=users, policy_ids=policies, agent=CY, channel="api"))
+        return self.ask(asks.CancelRequests(user_ids=users, policy_ids=policies, agent=CY, channel="api"))
 
     @property
     def paged(self) -> list[str]:
@@ -169,7 +173,7 @@ def opened(
     assign_to: tuple[str, ...] = (),
 ) -> Story:
     """An incident that has just begun."""
-    command = rules.Open(
+    command = asks.Open(
         id="QINC0000000001", number=7, service_id="PSRV001", title="Checkout is slow", urgency=urgency,
         policy=replace(policy, num_loops=ladder.num_loops), ladder=ladder, rules=rules_, agent=agent, channel="api",
         reason="a new problem", key="checkout-slow", alert_id="QALERT1" if alert else None, assign_to=assign_to,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from tests.core.story import ADA, BO, CY, NOON, Story, ladder, opened, rung
 from tocsin.core.events import PersonUnreachable, Urgency
 from tocsin.core.explain import Arrival, Level, OwedPage, Records, Standing, Try, explain, text
-from tocsin.core.incident import Timer
+from tocsin.core.incident_state import Timer
 
 NAMES = {ADA.id: "Ada", BO.id: "Bo", CY.id: "Cy"}
 PARIS = ZoneInfo("Europe/Paris")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tocsin.core.grouping import Candidate, Grouping, choose, grouped_content, likeness, recommended_window
-from tocsin.core.incident import MAX_ALERTS
+from tocsin.core.incident_state import MAX_ALERTS
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -17,10 +17,10 @@ from tests.core.story import (
     opened,
     rung,
 )
-from tocsin.core import incident as rules
+from tocsin.core import incident_commands as asks
 from tocsin.core.effects import AdvanceTurn, ResolveAlerts
 from tocsin.core.events import Agent, Status, Urgency
-from tocsin.core.incident import ServiceRules, Timer, pending
+from tocsin.core.incident_state import ServiceRules, Timer, pending
 
 # --- It begins
 
@@ -162,11 +162,11 @@ def test_a_resolved_incident_refuses_to_be_acted_on(act: str) -> None:
 def test_a_resolved_incident_still_takes_notes_and_fields() -> None:
     story = opened()
     story.resolve()
-    story.ask(rules.Annotate(note_id="PNOTE01", content="disk", agent=ADA, channel="api"))
+    story.ask(asks.Annotate(note_id="PNOTE01", content="disk", agent=ADA, channel="api"))
     assert story.happened() == ["Annotated"]
-    story.ask(rules.ChangeField(name="title", value="Disk full", agent=ADA, channel="api"))
+    story.ask(asks.ChangeField(name="title", value="Disk full", agent=ADA, channel="api"))
     assert story.incident.title == "Disk full"
-    story.ask(rules.ChangePriority(priority_id="PPRIO01", agent=ADA, channel="api"))
+    story.ask(asks.ChangePriority(priority_id="PPRIO01", agent=ADA, channel="api"))
     assert story.incident.priority_id == "PPRIO01"
 
 
@@ -479,7 +479,7 @@ def test_a_joining_alert_pages_nobody_again() -> None:
 
 def test_a_repeated_trigger_is_counted_and_pages_nobody() -> None:
     story = opened()
-    story.ask(rules.RepeatAlert(alert_id="QALERT1", summary="Slow", agent=SENDER, channel="api"))
+    story.ask(asks.RepeatAlert(alert_id="QALERT1", summary="Slow", agent=SENDER, channel="api"))
     assert (story.happened(), story.effects) == (["TriggeredAgain"], [])
 
 
@@ -488,7 +488,7 @@ def test_a_repeated_trigger_is_counted_and_pages_nobody() -> None:
 
 def test_merged_into_another_it_is_resolved_by_that_and_holds_no_alert() -> None:
     story = opened()
-    story.ask(rules.MergeInto(target_id="QINC2", target_number=9, agent=ADA, channel="api"))
+    story.ask(asks.MergeInto(target_id="QINC2", target_number=9, agent=ADA, channel="api"))
     assert (story.incident.merged_into, story.incident.alerts_total, story.drops) == ("QINC2", 0, True)
     assert not any(isinstance(effect, ResolveAlerts) for effect in story.effects), "its alerts go on in the other"
 
@@ -496,7 +496,7 @@ def test_merged_into_another_it_is_resolved_by_that_and_holds_no_alert() -> None
 def test_an_incident_holds_at_most_a_thousand_alerts() -> None:
     story = opened()
     refused = story.ask(
-        rules.TakeAlerts(count=1000, open_count=0, from_id="QINC2", from_number=9, agent=ADA, channel="api")
+        asks.TakeAlerts(count=1000, open_count=0, from_id="QINC2", from_number=9, agent=ADA, channel="api")
     ).refusal
     assert refused is not None
     assert refused.code == 2019
@@ -504,7 +504,7 @@ def test_an_incident_holds_at_most_a_thousand_alerts() -> None:
 
 def test_who_gives_its_last_open_alert_away_is_over() -> None:
     story = opened()
-    story.ask(rules.GiveAlerts(count=1, open_count=1, to_id="QINC2", to_number=9, agent=ADA, channel="api"))
+    story.ask(asks.GiveAlerts(count=1, open_count=1, to_id="QINC2", to_number=9, agent=ADA, channel="api"))
     assert (story.incident.status, story.incident.alerts_total, story.drops) == (Status.RESOLVED, 0, True)
 
 

@@ -9,10 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.core.story import ADA, BO, CY, EMPTY, NOON, OTHER_POLICY, SENDER, Story, ladder, opened, rung
 from tocsin.core import events as happened
 from tocsin.core import incident as rules
+from tocsin.core import incident_state as states
 from tocsin.core.effects import Page
 from tocsin.core.escalation import Ladder
 from tocsin.core.events import Agent, Status, Urgency
-from tocsin.core.incident import ServiceRules, Timer, pending
+from tocsin.core.incident_state import ServiceRules, Timer, pending
 from tocsin.core.responders import State
 
 PEOPLE = (ADA, BO, CY)
@@ -164,7 +165,7 @@ class Life(RuleBasedStateMachine):
             assert not any(isinstance(effect, Page) for effect in again.effects), "asking twice pages nobody twice"
             assert self.story.incident == after, "asking twice changes nothing"
 
-    def _checked(self, before: rules.Incident, decision: rules.Decision) -> None:
+    def _checked(self, before: states.Incident, decision: rules.Decision) -> None:
         after = self.story.incident
         assert decision.reason
         assert all(event.reason for event in decision.events)
@@ -198,7 +199,7 @@ class Life(RuleBasedStateMachine):
         if (
             incident.status is Status.TRIGGERED
             and incident.urgency is Urgency.HIGH
-            and incident.assigned_via == rules.VIA_POLICY
+            and incident.assigned_via == states.VIA_POLICY
         ):
             assert Timer.ESCALATE in pending(incident) or incident.is_exhausted
 

@@ -4,7 +4,7 @@ from tests.core.story import ADA, BO, CY, OTHER_POLICY, ladder, opened, rung
 from tocsin.core import events as happened
 from tocsin.core import responders
 from tocsin.core.effects import AskHelp, DropRequests, Page
-from tocsin.core.incident import Timer, pending
+from tocsin.core.incident_state import Timer, pending
 from tocsin.core.responders import State
 
 

@@ -10,7 +10,7 @@ from tests.people import ADA, BO, CY, Persona
 from tests.sending import event, save_service, save_ways, send, user
 from tocsin.base.errors import Refusal
 from tocsin.core.events import Agent
-from tocsin.core.incident import Incident, Timer, pending
+from tocsin.core.incident_state import Incident, Timer, pending
 from tocsin.engine.timers import timers_pass
 from tocsin.service.incidents import Desk
 from tocsin.store import alerts, events, incidents, timers

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.people import ADA, BO, Persona
 from tests.sending import KEY, accept, event, save_service, save_ways, send, user
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import processing
 from tocsin.store import incidents
 from tocsin.store.db import Database

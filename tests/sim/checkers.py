@@ -19,7 +19,7 @@ from tocsin.base.times import Span
 from tocsin.core import events as happened
 from tocsin.core.escalation import Policy, Strategy
 from tocsin.core.events import Status, Urgency
-from tocsin.core.incident import VIA_POLICY, Incident, evolve, pending
+from tocsin.core.incident_state import VIA_POLICY, Incident, evolve, pending
 from tocsin.core.message import LAST_RESORT, PAGE
 from tocsin.engine.followers.roll import FOLLOWERS
 from tocsin.service import schedules

@@ -17,7 +17,7 @@ from tocsin.base import json
 from tocsin.base.secret import Seals, new_master_key
 from tocsin.core.escalation import Rule, Strategy, Target
 from tocsin.core.events import Agent, Urgency
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import Restriction
 from tocsin.inbound.roll import reader_named

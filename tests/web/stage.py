@@ -21,7 +21,7 @@ from tocsin.base import json
 from tocsin.base.clock import system_clock
 from tocsin.base.secret import Seals, hash_password
 from tocsin.core.events import Agent, Urgency
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import HOUSE
 from tocsin.core.rotation import Restriction
 from tocsin.service import processing, schedules

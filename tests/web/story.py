@@ -10,7 +10,7 @@ from tests.web.stage import Stage
 from tocsin.base.clock import system_clock
 from tocsin.base.times import Span, iso
 from tocsin.core.events import Agent, Urgency
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import HOUSE, Actor
 from tocsin.service import browsing, incident_types, notify, people, schedules, story, swaps
 from tocsin.service.audit import Deed

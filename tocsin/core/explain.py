@@ -14,7 +14,7 @@ from typing import Final
 from tocsin.base.times import human_duration
 from tocsin.core import events as happened
 from tocsin.core.events import Event, Status
-from tocsin.core.incident import Incident, pending
+from tocsin.core.incident_state import Incident, pending
 
 WIDTH: Final = 100
 """Columns of the text form."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tocsin.core.incident import MAX_ALERTS
+from tocsin.core.incident_state import MAX_ALERTS
 
 LONGEST_WINDOW = timedelta(hours=24)
 LIKENESS_LEAST: Final = 0.6

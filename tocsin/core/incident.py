@@ -1,8 +1,8 @@
 """The life of an incident: what is asked (`Command`), what then happens (`decide`), and what it is afterwards (`evolve`).
 
 Laws (BEHAVIOUR 3.1 and 4; DESIGN 3.5, 5 and 6):
-1. `decide` is the only place where the life of an incident is decided; `evolve` only folds what it decided.
-2. What is pending is read off the state (`pending`), so no timer can be forgotten or left behind.
+1. `decide` is the only place where the life of an incident is decided; `incident_state.evolve` only folds what it decided.
+2. No timer is set: what is pending is read off the state (`incident_state.pending`).
 3. A timer carries the instant it was set for; one that no longer agrees with the state decides to nothing.
 4. Saying the same thing twice is harmless: it decides to nothing, with the reason.
 5. Nobody is paged for an incident that is acknowledged or resolved: every way there drops what is still owed.
@@ -10,10 +10,8 @@ Laws (BEHAVIOUR 3.1 and 4; DESIGN 3.5, 5 and 6):
 7. The policy is the one the incident started with, whatever becomes of it later.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, assert_never
 
 from tocsin.base.errors import Refusal
@@ -23,414 +21,49 @@ from tocsin.core import events as happened
 from tocsin.core import responders as helpers
 from tocsin.core.effects import AdvanceTurn, AskHelp, DropPages, DropRequests, Effect, LastResort, Page, ResolveAlerts
 from tocsin.core.escalation import Climb, Exhausted, Ladder, Nobody, Policy, Step
-from tocsin.core.events import TOCSIN, Agent, Event, FieldValue, Status, Urgency
-from tocsin.core.responders import Request, Responder, State, Walk
-
-MAX_ALERTS = 1000
-MAX_NOTES = 2000
-MAX_TITLE = 1024
-MIN_SNOOZE_SECONDS = 1
-MAX_SNOOZE_SECONDS = 604_800
-
-BASE_TYPE = "incident_default"
-"""The type of an incident that is of no other; all types are below it."""
-
-VIA_POLICY = "escalation_policy"
-VIA_DIRECT = "direct_assignment"
-
-
-class Timer(StrEnum):
-    """What can be pending for an incident, in PagerDuty's words of `pending_actions`."""
-
-    ESCALATE = "escalate"
-    UNACKNOWLEDGE = "unacknowledge"
-    RESOLVE = "resolve"
-    ASK_FURTHER = "ask_further"  # ours: the next level of a policy that was asked to help
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Whose it is, and since when."""
-
-    user_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """Who said they are on it, and when."""
-
-    agent: Agent
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRules:
-    """What the service says about its incidents, at the moment of asking."""
-
-    acknowledgement_timeout: int | None = None  # seconds; None: an acknowledgement holds for ever
-    auto_resolve_timeout: int | None = None  # seconds; None: never resolved by time
-    escalates_low_urgency: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """One incident, whole. `level` and `loop` count from 0; level -1: on no level (direct, or nobody yet)."""
-
-    id: str
-    number: int
-    service_id: str
-    title: str
-    urgency: Urgency
-    policy: Policy
-    created_at: datetime
-    updated_at: datetime
-    status: Status = Status.TRIGGERED
-    key: str | None = None
-    is_manual: bool = False  # made by a person or a client, not by an alert
-    level: int = -1
-    loop: int = 0
-    ring_tried: int = 0
-    assignments: tuple[Assignment, ...] = ()
-    assigned_via: str = VIA_POLICY
-    acknowledgements: tuple[Acknowledgement, ...] = ()
-    escalate_at: datetime | None = None
-    unacknowledge_at: datetime | None = None
-    resolve_at: datetime | None = None
-    is_snoozed: bool = False
-    is_exhausted: bool = False
-    nobody_reason: str | None = None
-    priority_id: str | None = None
-    alerts_total: int = 0
-    alerts_open: int = 0
-    resolved_at: datetime | None = None
-    resolved_by: Agent | None = None
-    merged_into: str | None = None
-    reopened_at: datetime | None = None
-    last_status_at: datetime | None = None
-    last_status_by: Agent | None = None
-    opened_by: Agent | None = None
-    conference_bridge: dict[str, str | None] | None = None
-    details: dict[str, object] | str | None = None
-    type_name: str = BASE_TYPE
-    values: dict[str, object] = field(default_factory=dict)  # of the fields people added, by field id
-    responders: tuple[Responder, ...] = ()
-    requests: tuple[Request, ...] = ()
-    walks: tuple[Walk, ...] = ()
-
-    @property
-    def user_ids(self) -> tuple[str, ...]:
-        """The people it is assigned to."""
-        return tuple(assignment.user_id for assignment in self.assignments)
-
-    @property
-    def is_open(self) -> bool:
-        return self.status is not Status.RESOLVED
-
-
-# --- What can be asked -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
-    """Begin an incident. `assign_to`: these people directly instead of the policy's ladder."""
-
-    id: str
-    number: int
-    service_id: str
-    title: str
-    urgency: Urgency
-    policy: Policy
-    ladder: Ladder
-    rules: ServiceRules
-    agent: Agent
-    channel: str
-    reason: str
-    key: str | None = None
-    alert_id: str | None = None
-    assign_to: tuple[str, ...] = ()
-    priority_id: str | None = None
-    details: dict[str, object] | str | None = None
-    type_name: str = BASE_TYPE
-    values: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinAlert:
-    """Another alert belongs to it. `urgency` is what the alert alone would have had; it may only raise."""
-
-    alert_id: str
-    summary: str
-    urgency: Urgency
-    ladder: Ladder
-    agent: Agent
-    channel: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatAlert:
-    """A trigger came for an alert of it that is open already."""
-
-    alert_id: str
-    summary: str
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndAlert:
-    """One of its alerts is resolved; the incident goes with its last one."""
-
-    alert_id: str
-    summary: str
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledge:
-    """Say that somebody is on it. By a user: it becomes theirs. By an integration: it stays whose it was."""
-
-    agent: Agent
-    channel: str
-    rules: ServiceRules
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unacknowledge:
-    """Take the acknowledgement back by hand."""
-
-    agent: Agent
-    channel: str
-    ladder: Ladder
-    rules: ServiceRules
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolve:
-    agent: Agent
-    channel: str
-    resolution: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopen:
-    """Open a resolved incident again, triggered (its people are reached) or acknowledged (by the caller)."""
-
-    agent: Agent
-    channel: str
-    ladder: Ladder
-    rules: ServiceRules
-    acknowledged: bool = False
-    assign_to: tuple[str, ...] = ()
-    policy: Policy | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snooze:
-    agent: Agent
-    channel: str
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reassign:
-    """Give it to these people directly; nothing escalates it by itself afterwards."""
-
-    user_ids: tuple[str, ...]
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delegate:
-    """Hand it to another policy, from its first level."""
-
-    policy: Policy
-    ladder: Ladder
-    rules: ServiceRules
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Escalate:
-    """Send it to `level` (from 0), or to the next one."""
-
-    ladder: Ladder
-    rules: ServiceRules
-    agent: Agent
-    channel: str
-    level: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeUrgency:
-    urgency: Urgency
-    ladder: Ladder
-    rules: ServiceRules
-    agent: Agent
-    channel: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangePriority:
-    priority_id: str | None
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeField:
-    """`title` (text), `conference_bridge` (map or None) or `service` (id): plain fields without further rules."""
-
-    name: str
-    value: object
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotate:
-    note_id: str
-    content: str
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishStatusUpdate:
-    update_id: str
-    message: str
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskForHelp:
-    """Ask people, and those on call by policies, to help. `requester_id`: the user in whose name."""
-
-    request_id: str
-    requester_id: str
-    message: str
-    user_ids: tuple[str, ...]
-    policies: tuple[tuple[Policy, Ladder], ...]
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerRequest:
-    """The agent, a user, joins or declines."""
-
-    joins: bool
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelRequests:
-    """Ask these people and policies no further, as far as they have not answered."""
-
-    user_ids: tuple[str, ...]
-    policy_ids: tuple[str, ...]
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeType:
-    """Let it be of another type. `defaults`: by field id, what the fields of that type begin with."""
-
-    name: str
-    defaults: Mapping[str, object]
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeValues:
-    """Give fields other values; what is wrong with a value was refused before (`core.custom_field`)."""
-
-    changes: tuple[FieldValue, ...]
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeAlerts:
-    """Alerts of another incident now belong to this one (the target of a merge or of a move)."""
-
-    count: int
-    open_count: int
-    from_id: str
-    from_number: int
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveAlerts:
-    """Alerts of this incident now belong to another (a move that is no merge)."""
-
-    count: int
-    open_count: int
-    to_id: str
-    to_number: int
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeInto:
-    """It ends because another incident took all that it was about."""
-
-    target_id: str
-    target_number: int
-    agent: Agent
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerFired:
-    """A timer is due. `due_at` is what it was set for; `asked`: the ladders of the policies asked to help, by policy id."""
-
-    timer: Timer
-    due_at: datetime
-    ladder: Ladder
-    rules: ServiceRules
-    asked: Mapping[str, Ladder] = field(default_factory=dict)
-
-
-Command = (
-    JoinAlert
-    | RepeatAlert
-    | EndAlert
-    | Acknowledge
-    | Unacknowledge
-    | Resolve
-    | Reopen
-    | Snooze
-    | Reassign
-    | Delegate
-    | Escalate
-    | ChangeUrgency
-    | ChangePriority
-    | ChangeField
-    | Annotate
-    | PublishStatusUpdate
-    | AskForHelp
-    | AnswerRequest
-    | CancelRequests
-    | ChangeType
-    | ChangeValues
-    | TakeAlerts
-    | GiveAlerts
-    | MergeInto
-    | TimerFired
+from tocsin.core.events import TOCSIN, Agent, Event, Status, Urgency
+from tocsin.core.incident_commands import (
+    Acknowledge,
+    Annotate,
+    AnswerRequest,
+    AskForHelp,
+    CancelRequests,
+    ChangeField,
+    ChangePriority,
+    ChangeType,
+    ChangeUrgency,
+    ChangeValues,
+    Command,
+    Delegate,
+    EndAlert,
+    Escalate,
+    GiveAlerts,
+    JoinAlert,
+    MergeInto,
+    Open,
+    PublishStatusUpdate,
+    Reassign,
+    Reopen,
+    RepeatAlert,
+    Resolve,
+    Snooze,
+    TakeAlerts,
+    TimerFired,
+    Unacknowledge,
 )
+from tocsin.core.incident_state import (
+    MAX_ALERTS,
+    MAX_SNOOZE_SECONDS,
+    MAX_TITLE,
+    MIN_SNOOZE_SECONDS,
+    VIA_DIRECT,
+    VIA_POLICY,
+    Incident,
+    ServiceRules,
+    Timer,
+    pending,
+)
+from tocsin.core.responders import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -1086,52 +719,6 @@ def _cancel_requests(incident: Incident, command: CancelRequests, now: datetime)
     return Decision(reason, (event,), (DropRequests(user_ids, reason),) if user_ids else ())
 
 
-def _helped(incident: Incident, event: Event) -> dict[str, Any]:
-    """Responders, requests and walks after an event of asking for help."""
-    responders, walks = incident.responders, incident.walks
-    match event:
-        case happened.UserAsked():
-            request = Request(event.request_id, event.requester_id, event.message, event.at)
-            through = ((event.policy_id, event.policy_name),) if event.policy_id else ()
-            asked = Responder(
-                event.user_id, State.PENDING, event.request_id, event.requester_id, event.message, event.at, event.at, through
-            )  # fmt: skip
-            told: dict[str, Any] = {"responders": helpers.with_asked(responders, asked)}
-            if event.policy_id is None:
-                told["requests"] = helpers.with_target(incident.requests, request, ("user", event.user_id, ""))
-            return told
-        case happened.PolicyAsked():
-            request = Request(event.request_id, event.requester_id, event.message, event.at)
-            target = ("escalation_policy", event.policy.id, event.policy.name)
-            ours = (event.request_id, event.policy.id)
-            before = next((walk for walk in walks if (walk.request_id, walk.policy.id) == ours), None)
-            walks = tuple(walk for walk in walks if walk is not before)
-            if event.next_at is not None:
-                known = before.asked if before else ()
-                walk = Walk(
-                    event.request_id, event.requester_id, event.message, event.policy, event.level,
-                    tuple(dict.fromkeys((*known, *event.user_ids))), event.user_ids, event.next_at,
-                )  # fmt: skip
-                walks = (*walks, walk)
-            return {"walks": walks, "requests": helpers.with_target(incident.requests, request, target)}
-        case happened.PolicyAskedInVain():
-            ours = (event.request_id, event.policy_id)
-            return {"walks": tuple(walk for walk in walks if (walk.request_id, walk.policy.id) != ours)}
-        case happened.ResponderJoined():
-            joined = helpers.with_state(responders, [event.user_id], State.JOINED, event.at)
-            return {"responders": joined, "walks": helpers.after_joining(walks, event.user_id)}
-        case happened.ResponderDeclined():
-            declined = helpers.with_state(responders, [event.user_id], State.DECLINED, event.at)
-            return {"responders": declined, "walks": helpers.after_declining(walks, declined, event.at)}
-        case happened.RequestsCancelled():
-            return {
-                "responders": helpers.with_state(responders, event.user_ids, State.CANCELLED, event.at),
-                "walks": tuple(walk for walk in walks if walk.policy.id not in event.policy_ids),
-            }
-        case _:
-            return {}
-
-
 def _change_type(incident: Incident, command: ChangeType, now: datetime) -> Decision:
     if command.name == incident.type_name:
         return _nothing(f"it is of the type {incident.type_name} already")
@@ -1208,175 +795,3 @@ def _timer_fired(incident: Incident, command: TimerFired, now: datetime) -> Deci
             return Decision(why or "looking again for somebody on call", events, effects)
         case _:
             assert_never(command.timer)
-
-
-# --- What it is afterwards -------------------------------------------------------------------------------------------
-
-
-def pending(incident: Incident) -> dict[Timer, datetime]:
-    """What will happen to it by itself and when: the timers it must have, no more and no fewer."""
-    if not incident.is_open:
-        return {}
-    times = {
-        Timer.ESCALATE: incident.escalate_at,
-        Timer.UNACKNOWLEDGE: incident.unacknowledge_at,
-        Timer.RESOLVE: incident.resolve_at,
-        Timer.ASK_FURTHER: helpers.next_at(incident.walks),
-    }
-    return {timer: at for timer, at in times.items() if at is not None}
-
-
-def evolve(incident: Incident, event: Event) -> Incident:
-    """The incident after `event`."""
-    changes = _changes(incident, event)
-    changes["updated_at"] = max(incident.updated_at, event.at)
-    return replace(incident, **changes)
-
-
-def _changes(incident: Incident, event: Event) -> dict[str, Any]:  # noqa: C901 - one flat case an event
-    """The fields that have another value after `event`; what no case names changes nothing."""
-    match event:
-        case happened.Triggered():
-            counted = 1 if event.alert_id else 0
-            return {
-                **_status(Status.TRIGGERED, event),
-                "resolve_at": event.resolve_at,
-                "alerts_total": counted,
-                "alerts_open": counted,
-                "type_name": event.type_name,
-                "values": event.values or {},
-            }
-        case happened.AlertJoined():
-            return {"alerts_total": incident.alerts_total + 1, "alerts_open": incident.alerts_open + 1}
-        case happened.AlertResolved():
-            return {"alerts_open": max(0, incident.alerts_open - 1)}
-        case happened.AlertsMoved():
-            return {
-                "alerts_total": max(0, incident.alerts_total + event.count),
-                "alerts_open": max(0, incident.alerts_open + event.open_count),
-            }
-        case happened.Assigned():
-            return _assigned(event, event.via)
-        case happened.Escalated():
-            return _assigned(event, VIA_POLICY)
-        case happened.Delegated():
-            return {
-                "policy": event.policy,
-                "assignments": (),  # it is theirs no longer, even if nobody is on call there
-                "assigned_via": VIA_POLICY,
-                "level": -1,
-                "loop": 0,
-                "ring_tried": 0,
-                "is_exhausted": False,
-            }
-        case happened.PolicyRepeated():
-            return {"loop": event.loop}
-        case happened.PolicyExhausted():
-            return {"escalate_at": None, "is_exhausted": True}
-        case happened.NobodyOnCall():
-            return {"escalate_at": event.retry_at, "nobody_reason": event.reason}
-        case happened.Acknowledged():
-            return {
-                **_status(Status.ACKNOWLEDGED, event),
-                "assignments": _assignments(incident, event.user_ids, event.at),
-                "acknowledgements": (*incident.acknowledgements, Acknowledgement(event.agent, event.at)),
-                "unacknowledge_at": event.unacknowledge_at,
-                "escalate_at": None,
-                "nobody_reason": None if event.user_ids else incident.nobody_reason,
-            }
-        case happened.Unacknowledged():
-            return {
-                **_status(Status.TRIGGERED, event),
-                "acknowledgements": (),
-                "unacknowledge_at": None,
-                "is_snoozed": False,
-                "is_exhausted": False,
-                "escalate_at": event.escalate_at,
-            }
-        case happened.Snoozed():
-            return {"unacknowledge_at": event.until, "is_snoozed": True}
-        case happened.Resolved():
-            return _resolved(incident, event)
-        case happened.Reopened():
-            return {
-                **_status(Status.TRIGGERED, event),
-                "resolved_at": None,
-                "resolved_by": None,
-                "merged_into": None,
-                "reopened_at": event.at,
-                "resolve_at": event.resolve_at,
-                "level": -1,
-                "loop": 0,
-                "ring_tried": 0,
-                "is_exhausted": False,
-            }
-        case happened.UrgencyChanged():
-            return {"urgency": event.urgency, "escalate_at": event.escalate_at}
-        case happened.PriorityChanged():
-            return {"priority_id": event.priority_id}
-        case happened.FieldChanged():
-            return _field(event)
-        case happened.TypeChanged():
-            return {"type_name": event.name, "values": {**event.values, **incident.values}}
-        case happened.ValuesChanged():
-            return {"values": {**incident.values, **{one.id: one.value for one in event.changes}}}
-        case (
-            happened.UserAsked()
-            | happened.PolicyAsked()
-            | happened.PolicyAskedInVain()
-            | happened.ResponderJoined()
-            | happened.ResponderDeclined()
-            | happened.RequestsCancelled()
-        ):
-            return _helped(incident, event)
-        case _:
-            return {}
-
-
-def _status(status: Status, event: Event) -> dict[str, Any]:
-    return {"status": status, "last_status_at": event.at, "last_status_by": event.agent}
-
-
-def _assignments(incident: Incident, user_ids: tuple[str, ...], at: datetime) -> tuple[Assignment, ...]:
-    known = {assignment.user_id: assignment for assignment in incident.assignments}
-    return tuple(known.get(user_id) or Assignment(user_id, at) for user_id in user_ids)
-
-
-def _assigned(event: happened.Assigned | happened.Escalated, via: str) -> dict[str, Any]:
-    return {
-        "assignments": tuple(Assignment(user_id, event.at) for user_id in event.user_ids),
-        "assigned_via": via,
-        "level": event.level,
-        "loop": event.loop,
-        "ring_tried": event.ring_tried,
-        "escalate_at": event.escalate_at,
-        "is_exhausted": False,
-        "nobody_reason": None,
-    }
-
-
-def _resolved(incident: Incident, event: happened.Resolved) -> dict[str, Any]:
-    return {
-        **_status(Status.RESOLVED, event),
-        "assignments": (),
-        "acknowledgements": (),
-        "escalate_at": None,
-        "unacknowledge_at": None,
-        "resolve_at": None,
-        "is_snoozed": False,
-        "alerts_open": 0,
-        "alerts_total": 0 if event.merged_into else incident.alerts_total,
-        "resolved_at": event.at,
-        "resolved_by": event.agent,
-        "merged_into": event.merged_into,
-        "nobody_reason": None,
-        "walks": (),
-    }
-
-
-def _field(event: happened.FieldChanged) -> dict[str, Any]:
-    if event.name == "title":
-        return {"title": str(event.value)}
-    if event.name == "service":
-        return {"service_id": str(event.value)}
-    return {"conference_bridge": event.value if isinstance(event.value, dict) else None}

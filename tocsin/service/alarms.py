@@ -10,7 +10,7 @@ from typing import Final
 
 from tocsin.base.times import human_duration
 from tocsin.core.events import Agent
-from tocsin.core.incident import Timer
+from tocsin.core.incident_state import Timer
 from tocsin.service import hours, swaps
 from tocsin.service.incidents import Desk
 from tocsin.service.processing import MOST_CANDIDATES, Batch

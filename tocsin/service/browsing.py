@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tocsin.base.errors import not_found
 from tocsin.core import permission
 from tocsin.core.alert import Outcome
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.message import TEST
 from tocsin.core.permission import Actor
 from tocsin.service import access

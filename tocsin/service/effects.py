@@ -22,7 +22,7 @@ from tocsin.core.events import (
     Unacknowledged,
     Urgency,
 )
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import notify
 from tocsin.service.ladders import Ladders
 from tocsin.service.notify import PageOrder

@@ -16,7 +16,7 @@ from tocsin.core import permission
 from tocsin.core.escalation import Policy
 from tocsin.core.events import Assigned, Delegated, Escalated, Event, LevelSkipped, Reopened
 from tocsin.core.explain import Arrival, Chain, Level, OwedPage, Records, Standing, Try
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import READ, Actor, Thing
 from tocsin.service import access, schedules
 from tocsin.store import events, incidents, outbox, policies

@@ -20,7 +20,7 @@ from tocsin.base import ids, json, times
 from tocsin.base.errors import invalid
 from tocsin.base.secret import Seals
 from tocsin.core import events as happened
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import audit, webhooks
 from tocsin.service.audit import Deed
 from tocsin.service.webhooks import Names, Stands

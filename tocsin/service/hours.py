@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from tocsin.core.alert import END_OF_SUPPORT, START_OF_SUPPORT, next_named
 from tocsin.core.events import TOCSIN, Urgency
-from tocsin.core.incident import ChangeUrgency
+from tocsin.core.incident_commands import ChangeUrgency
 from tocsin.service.incidents import Desk
 from tocsin.store import incidents, services, timers
 from tocsin.store.db import Tx

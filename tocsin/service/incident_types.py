@@ -19,7 +19,7 @@ from tocsin.base import ids
 from tocsin.base.errors import Refusal, invalid, not_found
 from tocsin.core import custom_field as rules
 from tocsin.core.custom_field import Field
-from tocsin.core.incident import BASE_TYPE
+from tocsin.core.incident_state import BASE_TYPE
 from tocsin.service import audit
 from tocsin.service.audit import Deed
 from tocsin.store import counters

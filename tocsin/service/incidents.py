@@ -19,10 +19,14 @@ from tocsin.base import ids
 from tocsin.base.errors import invalid, not_found
 from tocsin.core import custom_field, responders
 from tocsin.core import incident as rules
+from tocsin.core import incident_commands as asks
+from tocsin.core import incident_state as states
 from tocsin.core.effects import Effect
 from tocsin.core.escalation import Ladder, Policy
 from tocsin.core.events import Agent, Event, FieldValue, Urgency
-from tocsin.core.incident import BASE_TYPE, Command, Decision, Incident, ServiceRules
+from tocsin.core.incident import Decision
+from tocsin.core.incident_commands import Command
+from tocsin.core.incident_state import BASE_TYPE, Incident, ServiceRules
 from tocsin.service import incident_types, status_updates
 from tocsin.service.effects import Queue
 from tocsin.service.ladders import Ladders
@@ -129,7 +133,7 @@ class Desk:
     ) -> Incident:
         """Begin an incident on `service`, by its own policy unless another is named."""
         policy = policy or self.policy(service.policy_id)
-        command = rules.Open(
+        command = asks.Open(
             id=ids.long_id(self.chance),
             number=self._number(),
             service_id=service.id,
@@ -174,16 +178,16 @@ class Desk:
         return service.rules if service else ServiceRules()
 
     def acknowledge(self, incident_id: str, agent: Agent, channel: str) -> Decision:
-        return self.ask_with(incident_id, lambda _, asked: rules.Acknowledge(agent=agent, channel=channel, rules=asked))
+        return self.ask_with(incident_id, lambda _, asked: asks.Acknowledge(agent=agent, channel=channel, rules=asked))
 
     def unacknowledge(self, incident_id: str, agent: Agent, channel: str) -> Decision:
         return self.ask_with(
             incident_id,
-            lambda ladder, asked: rules.Unacknowledge(agent=agent, channel=channel, ladder=ladder, rules=asked),
+            lambda ladder, asked: asks.Unacknowledge(agent=agent, channel=channel, ladder=ladder, rules=asked),
         )
 
     def resolve(self, incident_id: str, agent: Agent, channel: str, resolution: str | None = None) -> Decision:
-        return self.ask(incident_id, rules.Resolve(agent=agent, channel=channel, resolution=resolution))
+        return self.ask(incident_id, asks.Resolve(agent=agent, channel=channel, resolution=resolution))
 
     def reopen(
         self,
@@ -201,7 +205,7 @@ class Desk:
         policy = self.policy(current)
         return self.ask(
             incident_id,
-            rules.Reopen(
+            asks.Reopen(
                 agent=agent,
                 channel=channel,
                 ladder=self.ladders.of(policy),
@@ -213,19 +217,19 @@ class Desk:
         )
 
     def snooze(self, incident_id: str, agent: Agent, channel: str, seconds: int) -> Decision:
-        return self.ask(incident_id, rules.Snooze(agent=agent, channel=channel, seconds=seconds))
+        return self.ask(incident_id, asks.Snooze(agent=agent, channel=channel, seconds=seconds))
 
     def reassign(self, incident_id: str, agent: Agent, channel: str, user_ids: Sequence[str]) -> Decision:
         people = tuple(dict.fromkeys(user_ids))
         if missing := policies.unavailable(self.tx, people):
             raise invalid(*(f"Assignee cannot be paged: {why}" for why in missing.values()))
-        return self.ask(incident_id, rules.Reassign(user_ids=people, agent=agent, channel=channel))
+        return self.ask(incident_id, asks.Reassign(user_ids=people, agent=agent, channel=channel))
 
     def delegate(self, incident_id: str, agent: Agent, channel: str, policy_id: str) -> Decision:
         policy = self.policy(policy_id)
         return self.ask(
             incident_id,
-            rules.Delegate(
+            asks.Delegate(
                 policy=policy,
                 ladder=self.ladders.of(policy),
                 rules=self.rules_of(self.incident(incident_id)),
@@ -238,29 +242,29 @@ class Desk:
         """Send it to `level` (from 0) or to the next one."""
         return self.ask_with(
             incident_id,
-            lambda ladder, asked: rules.Escalate(ladder=ladder, rules=asked, agent=agent, channel=channel, level=level),
+            lambda ladder, asked: asks.Escalate(ladder=ladder, rules=asked, agent=agent, channel=channel, level=level),
         )
 
     def change_urgency(self, incident_id: str, agent: Agent, channel: str, urgency: Urgency) -> Decision:
         reason = f"{agent.summary} set its urgency to {urgency.value}"
         return self.ask_with(
             incident_id,
-            lambda ladder, asked: rules.ChangeUrgency(
+            lambda ladder, asked: asks.ChangeUrgency(
                 urgency=urgency, ladder=ladder, rules=asked, agent=agent, channel=channel, reason=reason
             ),
         )
 
     def change_priority(self, incident_id: str, agent: Agent, channel: str, priority_id: str | None) -> Decision:
-        return self.ask(incident_id, rules.ChangePriority(priority_id=priority_id, agent=agent, channel=channel))
+        return self.ask(incident_id, asks.ChangePriority(priority_id=priority_id, agent=agent, channel=channel))
 
     def change_field(self, incident_id: str, agent: Agent, channel: str, name: str, value: object) -> Decision:
-        return self.ask(incident_id, rules.ChangeField(name=name, value=value, agent=agent, channel=channel))
+        return self.ask(incident_id, asks.ChangeField(name=name, value=value, agent=agent, channel=channel))
 
     def change_type(self, incident_id: str, agent: Agent, channel: str, name: str) -> Decision:
         """Let it be of the enabled type with this name (or id). Refuses (400) another."""
         type_ = incident_types.usable(self.tx, name)
         defaults = self._values_of_new(type_.name)
-        return self.ask(incident_id, rules.ChangeType(name=type_.name, defaults=defaults, agent=agent, channel=channel))
+        return self.ask(incident_id, asks.ChangeType(name=type_.name, defaults=defaults, agent=agent, channel=channel))
 
     def change_values(self, incident_id: str, agent: Agent, channel: str, values: Sequence[tuple[str, Any]]) -> Decision:
         """Give fields (by id or name) these values; None takes a value away. Refuses (400) what the fields do not take."""
@@ -281,7 +285,7 @@ class Desk:
                 )
         if errors:
             raise invalid(*errors)
-        return self.ask(incident_id, rules.ChangeValues(changes=tuple(changes.values()), agent=agent, channel=channel))
+        return self.ask(incident_id, asks.ChangeValues(changes=tuple(changes.values()), agent=agent, channel=channel))
 
     def _values_of_new(self, type_name: str) -> dict[str, Any]:
         """What the fields of this type begin with, read once for all incidents on the desk."""
@@ -305,7 +309,7 @@ class Desk:
         if missing := policies.unavailable(self.tx, people):
             raise invalid(*(f"Responder cannot be asked: {why}" for why in missing.values()))
         chosen = [self.policy(policy_id) for policy_id in dict.fromkeys(policy_ids)]
-        command = rules.AskForHelp(
+        command = asks.AskForHelp(
             request_id=ids.object_id(self.chance),
             requester_id=requester_id,
             message=message,
@@ -319,13 +323,13 @@ class Desk:
 
     def answer_request(self, incident_id: str, agent: Agent, channel: str, *, joins: bool) -> Decision:
         """The agent, who was asked to help, joins or declines."""
-        return self.ask(incident_id, rules.AnswerRequest(joins=joins, agent=agent, channel=channel))
+        return self.ask(incident_id, asks.AnswerRequest(joins=joins, agent=agent, channel=channel))
 
     def cancel_requests(self, incident_id: str, agent: Agent, channel: str, targets: Sequence[tuple[str, str]]) -> list[str]:
         """Ask these targets (`user` or `escalation_policy`, id) no further; by target, what it came to."""
         incident = self.incident(incident_id)
         fates = [responders.fate_if_cancelled(incident.responders, incident.walks, kind, id_) for kind, id_ in targets]
-        command = rules.CancelRequests(
+        command = asks.CancelRequests(
             user_ids=tuple(id_ for kind, id_ in targets if kind == "user"),
             policy_ids=tuple(id_ for kind, id_ in targets if kind != "user"),
             agent=agent,
@@ -352,7 +356,7 @@ class Desk:
         update_id = ids.object_id(self.chance)
         update = status_updates.Update(update_id, incident, text, subject, html, agent)
         status_updates.keep(self.tx, update, now=self.now)
-        command = rules.PublishStatusUpdate(update_id=update_id, message=text, agent=agent, channel=channel)
+        command = asks.PublishStatusUpdate(update_id=update_id, message=text, agent=agent, channel=channel)
         self.ask(incident_id, command)
         status_updates.tell(self.tx, update, public_url=public_url, now=self.now, chance=self.chance)
         return update_id
@@ -364,8 +368,8 @@ class Desk:
         how_many = self.tx.scalar(
             sa.select(sa.func.count()).select_from(tables.note).where(notes.incident_id == incident_id)
         )
-        if how_many >= rules.MAX_NOTES:
-            raise invalid(f"an incident holds at most {rules.MAX_NOTES} notes")
+        if how_many >= states.MAX_NOTES:
+            raise invalid(f"an incident holds at most {states.MAX_NOTES} notes")
         note_id = ids.object_id(self.chance)
         row: dict[str, Any] = {
             "id": note_id,
@@ -377,7 +381,7 @@ class Desk:
             "updated_at": self.now,
         }
         self.tx.execute(sa.insert(tables.note), [row])
-        self.ask(incident_id, rules.Annotate(note_id=note_id, content=content, agent=agent, channel=channel))
+        self.ask(incident_id, asks.Annotate(note_id=note_id, content=content, agent=agent, channel=channel))
         return note_id
 
     def merge(self, target_id: str, source_ids: Sequence[str], agent: Agent, channel: str) -> Incident:
@@ -397,7 +401,7 @@ class Desk:
             still_open = sum(alert.status == "triggered" for alert in moving)
             self.ask(
                 target_id,
-                rules.TakeAlerts(
+                asks.TakeAlerts(
                     count=len(moving),
                     open_count=still_open,
                     from_id=source.id,
@@ -408,7 +412,7 @@ class Desk:
             )
             alerts.move(self.tx, [alert.id for alert in moving], target_id, self.now)
             if source.is_open:
-                merging = rules.MergeInto(
+                merging = asks.MergeInto(
                     target_id=target_id, target_number=target.number, agent=agent, channel=channel
                 )
                 self.ask(source.id, merging)
@@ -426,7 +430,7 @@ class Desk:
         alerts.update(self.tx, ended)
         for alert in ended:
             if alert.incident_id:
-                ending = rules.EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel=channel)
+                ending = asks.EndAlert(alert_id=alert.id, summary=alert.summary, agent=agent, channel=channel)
                 self.ask(alert.incident_id, ending)
 
     def move_alerts(self, moving: Sequence[Alert], target_id: str, agent: Agent, channel: str) -> None:
@@ -442,7 +446,7 @@ class Desk:
             open_count = sum(alert.status == "triggered" for alert in these)
             self.ask(
                 target_id,
-                rules.TakeAlerts(
+                asks.TakeAlerts(
                     count=len(these),
                     open_count=open_count,
                     from_id=source_id,
@@ -451,7 +455,7 @@ class Desk:
                     channel=channel,
                 ),
             )
-            giving = rules.GiveAlerts(
+            giving = asks.GiveAlerts(
                 count=len(these),
                 open_count=open_count,
                 to_id=target_id,
@@ -476,17 +480,17 @@ class Desk:
             if not {alert.incident_id for alert in known if alert.incident_id} - self._after.keys() - missing:
                 return known
 
-    def fire(self, incident_id: str, timer: rules.Timer, due_at: datetime) -> Decision | None:
+    def fire(self, incident_id: str, timer: states.Timer, due_at: datetime) -> Decision | None:
         """A timer of the incident is due and its row is taken. None: the incident no longer exists."""
         self.fetch([incident_id])
         if incident_id not in self._after:
             return None
         self._retimed.add(incident_id)
-        walks = self._after[incident_id].walks if timer is rules.Timer.ASK_FURTHER else ()
+        walks = self._after[incident_id].walks if timer is states.Timer.ASK_FURTHER else ()
         helping = {walk.policy.id: self.ladders.of(walk.policy) for walk in walks}
         return self.ask_with(
             incident_id,
-            lambda ladder, asked: rules.TimerFired(
+            lambda ladder, asked: asks.TimerFired(
                 timer=timer, due_at=due_at, ladder=ladder, rules=asked, asked=helping
             ),
         )
@@ -503,7 +507,7 @@ class Desk:
 
     def _take(self, incident: Incident, decision: Decision) -> Incident:
         for event in decision.events:
-            incident = rules.evolve(incident, event)
+            incident = states.evolve(incident, event)
         self._events.extend(decision.events)
         effects: Iterable[Effect] = decision.effects
         self._queue.add(incident.id, effects, is_new=incident.id in self._opened)
@@ -538,9 +542,9 @@ class Desk:
             incident_id: self._after[incident_id] for incident_id in self._retimed
         }
         for incident_id, incident in touched.items():
-            now_pending = rules.pending(incident)
+            now_pending = states.pending(incident)
             fresh = incident_id in self._opened or incident_id in self._retimed
-            was_pending: Mapping[rules.Timer, datetime] = {} if fresh else rules.pending(self._before[incident_id])
+            was_pending: Mapping[states.Timer, datetime] = {} if fresh else states.pending(self._before[incident_id])
             setting += [
                 timers.Due(incident_id, timer.value, due_at)
                 for timer, due_at in now_pending.items()
@@ -549,7 +553,7 @@ class Desk:
             gone = (
                 was_pending
                 if not fresh
-                else (rules.pending(self._before[incident_id]) if incident_id in self._before else {})
+                else (states.pending(self._before[incident_id]) if incident_id in self._before else {})
             )
             dropping += [(incident_id, timer.value) for timer in gone if timer not in now_pending]
         timers.drop_many(self.tx, dropping)

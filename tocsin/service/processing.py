@@ -24,7 +24,7 @@ from tocsin.core import maintenance as maintenance_rules
 from tocsin.core.alert import EarlyResolve, Outcome
 from tocsin.core.events import TOCSIN, Agent
 from tocsin.core.grouping import Candidate, Grouping
-from tocsin.core.incident import EndAlert, JoinAlert, RepeatAlert
+from tocsin.core.incident_commands import EndAlert, JoinAlert, RepeatAlert
 from tocsin.inbound.roll import reader_named
 from tocsin.inbound.spec import AlertEvent, ChangeEvent, LeftOut, Payload, Unreadable
 from tocsin.service.incidents import Desk

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tocsin.core import dependencies, similar
 from tocsin.core.dependencies import TECHNICAL
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import Actor
 from tocsin.service import access
 from tocsin.store import dependencies as store_dependencies

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tocsin.core import message, permission
 from tocsin.core.events import Agent
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import access, notify, people
 from tocsin.store import subscriptions
 from tocsin.store.db import Tx

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from tocsin.core import escalation
 from tocsin.core.escalation import Climb, Exhausted, Ladder, Policy, Strategy
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.core.permission import READ, Actor
 from tocsin.service import access, schedules
 from tocsin.service.browsing import Names, user_names

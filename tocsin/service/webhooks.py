@@ -22,10 +22,10 @@ from tocsin.base import ids, json, times
 from tocsin.base.errors import invalid, not_found
 from tocsin.base.secret import Seals
 from tocsin.core import events as happened
-from tocsin.core import incident as rules
+from tocsin.core import incident_state as states
 from tocsin.core.escalation import Policy
 from tocsin.core.events import Agent
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import audit, incident_types
 from tocsin.service.audit import Deed
 from tocsin.service.incident_types import Defined
@@ -389,7 +389,7 @@ def event_type_of(event: happened.Event, before: Incident) -> str | None:
     """PagerDuty's name for what happened to an incident that stood as `before`; None when no webhook tells of it."""
     match event:
         case happened.Assigned():
-            moved = before.user_ids and event.via == rules.VIA_DIRECT and event.user_ids != before.user_ids
+            moved = before.user_ids and event.via == states.VIA_DIRECT and event.user_ids != before.user_ids
             return "incident.reassigned" if moved else None
         case happened.FieldChanged():
             named = {"conference_bridge": "incident.conference_bridge.updated", "service": "incident.service_updated"}
@@ -487,7 +487,7 @@ class Stands:
         if not any(isinstance(entry.event, happened.PriorityChanged) for entry in entries):
             stands = replace(stands, priority_id=now.priority_id)
         for entry in entries:
-            before, stands = stands, rules.evolve(stands, entry.event)
+            before, stands = stands, states.evolve(stands, entry.event)
             self._around[entry.position] = (before, stands)
 
     def around(self, entry: Entry) -> tuple[Incident, Incident] | None:

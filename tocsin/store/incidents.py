@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.store.db import Tx
 from tocsin.store.tables import incidents as tables
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tocsin.core.alert import SupportHours, UrgencyRule
 from tocsin.core.grouping import TIME, Grouping
-from tocsin.core.incident import ServiceRules
+from tocsin.core.incident_state import ServiceRules
 from tocsin.store import groupings
 from tocsin.store.db import Tx
 from tocsin.store.groupings import Setting

@@ -16,7 +16,7 @@ from tocsin.base.errors import invalid_arguments
 from tocsin.core import events as happened
 from tocsin.core import permission
 from tocsin.core.events import Agent, Event
-from tocsin.core.incident import Incident, Timer, pending
+from tocsin.core.incident_state import Incident, Timer, pending
 from tocsin.core.responders import Request, Responder
 from tocsin.service import incident_types
 from tocsin.service.incident_types import Defined

@@ -18,7 +18,7 @@ from tocsin.base.errors import Refusal, invalid, invalid_arguments
 from tocsin.core import alert as alert_rules
 from tocsin.core import permission
 from tocsin.core.events import Status, Urgency
-from tocsin.core.incident import BASE_TYPE
+from tocsin.core.incident_state import BASE_TYPE
 from tocsin.core.permission import Thing
 from tocsin.service import access, incident_types
 from tocsin.service.incidents import Desk

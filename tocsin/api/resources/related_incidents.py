@@ -8,7 +8,7 @@ from tocsin.api.resources import incident_shapes as shapes
 from tocsin.api.resources import incidents
 from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service import related
 from tocsin.service.related import Brief, Linked
 from tocsin.store import incidents as store

@@ -22,7 +22,7 @@ from tocsin.app.demo.replay import note_on
 from tocsin.base.clock import Clock
 from tocsin.base.errors import Refusal
 from tocsin.core.events import Agent, Status
-from tocsin.core.incident import Incident
+from tocsin.core.incident_state import Incident
 from tocsin.service.incidents import Desk
 from tocsin.store import incidents
 from tocsin.store.db import Database

@@ -11,7 +11,8 @@ from tocsin.base.times import Span
 from tocsin.core import events as happened
 from tocsin.core import permission
 from tocsin.core.events import Urgency
-from tocsin.core.incident import MAX_SNOOZE_SECONDS, Decision, Incident
+from tocsin.core.incident import Decision
+from tocsin.core.incident_state import MAX_SNOOZE_SECONDS, Incident
 from tocsin.core.permission import READ, RESPOND
 from tocsin.service import access, addons, browsing, explain, story
 from tocsin.service.browsing import Wanted

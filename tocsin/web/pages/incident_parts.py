@@ -7,7 +7,8 @@ from typing import Any, Final
 from tocsin.base.errors import invalid
 from tocsin.core import permission, responders
 from tocsin.core.custom_field import TAGS_MOST
-from tocsin.core.incident import Decision, Incident
+from tocsin.core.incident import Decision
+from tocsin.core.incident_state import Incident
 from tocsin.core.responders import State
 from tocsin.service import access, changes, incident_types, related, status_updates, subscriptions
 from tocsin.service import responders as asking
