@@ -268,7 +268,7 @@ DEEP = "Event object is nested too deeply (at most 64 levels)"
 SRC = "'images' is invalid (each image must have a 'src' that starts with https://)"
 HREF = "'links' is invalid (each link must have an 'href')"
 STATUS = "'alerts' is invalid (each alert's 'status' must be one of the following: 'firing' or 'resolved')"
-WAYS_IN = "After the key comes one of: enqueue, events_v2, events_v1, change_events, alertmanager, grafana, generic"
+WAYS_IN = "After the key comes one of: enqueue, events_v2, events_v1, change_events, alertmanager, grafana, generic, email"
 AM, GEN = f"/integration/{KEY}/alertmanager", f"/integration/{KEY}/generic"
 
 REFUSED: list[tuple[str, str, Any, tuple[int, dict[str, Any]]]] = [

@@ -75,7 +75,7 @@ class Play:
 
 def new(api: Api, path: str, wrapper: str, **fields: Any) -> dict[str, Any]:
     reply = api.ask("POST", path, {wrapper: fields}, ours=True)
-    assert reply.status == 200, reply.body
+    assert reply.status in {200, 201}, reply.body
     made: dict[str, Any] = reply.body[wrapper]
     return made
 

@@ -114,7 +114,7 @@ def _on_call(day: Day) -> None:
     day.make("/schedules", "schedule", schedule, "schedule", told)
     turn = {"start": "{soon}", "end": "{later}", "user": ref("user", "bo")}
     day.call("POST", "/schedules/{schedule}/overrides", None, {"overrides": [turn]}, [{"status": 201, "override": turn}], keep={"override": "0.override.id"}, status=201)
-    day.call("GET", "/schedules/{schedule}/overrides", "overrides", None, [turn], query={"since": "{now}", "until": "{end}"}, status=201)
+    day.call("GET", "/schedules/{schedule}/overrides", "overrides", None, [turn], query={"since": "{now}", "until": "{end}"})
     day.call("DELETE", "/schedules/{schedule}/overrides/{override}", status=204)
     day.call("GET", "/schedules/{schedule}/users", "users", None, ANY, query={"since": "{now}", "until": "{end}"})
     day.make("/v3/schedules", "schedule", {"name": "Shifts {run}", "time_zone": "UTC", "description": "By shift"}, "shifts")

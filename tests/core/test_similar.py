@@ -22,7 +22,7 @@ def test_what_is_rare_weighs_more_than_what_all_say() -> None:
 
 
 def test_misspelt_words_are_still_alike() -> None:
-    (score,) = likeness("Data base conexion refused", ["Database connection refused"])
+    (score,) = likeness("Database conection refused", ["Database connection refused"])
     assert score > 0.6
 
 

@@ -43,6 +43,6 @@ def test_every_page_and_every_filter_answers_on_either_database(db: Database, se
     rolled = [page.path.replace("{id}", shown.get(f"/app{page.path.split('/{id}')[0]}", "{id}")) for page in roll.PAGES if page.view is not None]
     rest = {path: client.get(f"/app{path}").status_code for path in rolled if "{" not in path}
     assert {path: code for path, code in rest.items() if code not in {200, 303}} == {}
-    assert [path for path in rolled if "{" in path] == ["/welcome/{signed}", "/swap/{signed}", "/act/{signed}"]
+    assert [path for path in rolled if "{" in path] == ["/welcome/{signed}", "/tested/{id}", "/swap/{signed}", "/act/{signed}"]
     assert client.get("/app/incidents/QNOTHING").status_code == 404
     assert client.get("/app/nowhere").status_code == 404
