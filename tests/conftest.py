@@ -143,3 +143,12 @@ def staff(db: Database, now: datetime) -> tuple[Persona, Persona, Persona]:
     with db.write() as tx:
         save_people(tx, (ADA, BO, CY), now)
     return ADA, BO, CY
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module that says IN_ORDER tells one story: its tests keep the order of its lines, wherever they were shuffled to."""
+    told = [at for at, item in enumerate(items) if getattr(getattr(item, "module", None), "IN_ORDER", False)]
+    ordered = sorted((items[at] for at in told), key=lambda item: (str(item.path), item.location[1] or 0))
+    for at, item in zip(told, ordered, strict=True):
+        items[at] = item

@@ -35,6 +35,7 @@ from tocsin.store.tables import people as tables
 from tocsin.web.app import make_app
 from tocsin.web.visit import WebSettings
 
+IN_ORDER = True
 DEE, FAY = "PMORE00", "PMORE02"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 REGIONS = (("Asia", "00:00", "08:00", ("Cy", "Dee Okafor")), ("Europe", "08:00", "16:00", ("Ada", "Bo")), ("Americas", "16:00", "22:00", ("Fay Lindqvist",)))
