@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -396,6 +396,22 @@ def test_an_override_that_makes_no_sense_comes_back_as_typed(house: Stage, visit
     assert "What happened stays" in cy.post(f"/app/schedules/{rota}/override", data=form | {"start": "2020-01-01T10:00", "end": "2020-01-02T10:00"}).text.replace("what happened", "What happened")
     assert "Choose who is on call" in cy.post(f"/app/schedules/{rota}/override", data=form | {"user": ""}).text
     assert cy.post(f"/app/schedules/{rota}/override", data=form | {"user": "PNOBODY", "end": "2031-03-03T09:00"}).status_code == 422
+
+
+def test_an_override_that_leaves_incidents_with_nobody_is_shown_before_it_is_kept(house: Stage, visitor: Visitor) -> None:
+    rota = schedule(house, ADA.id)
+    with house.db.write() as tx:
+        rules = [policies.level(30, Target("schedule", rota))]
+        policies.create_policy(tx, Deed(HOUSE, system_clock(), house.chance), name="Only Ada", rules=rules)
+    cy = visitor(CY.email)
+    day = (system_clock() + 2 * DAY).date()
+    form = {"csrf": token(cy.get("/app/me").text), "user": DEE, "start": f"{day}T10:00", "end": f"{day}T12:00", "zone": "UTC"}
+    answer = cy.post(f"/app/schedules/{rota}/override", data=form)  # Dee has no way of being reached
+    assert answer.status_code == 422
+    assert "Only Ada: nobody is reached" in answer.text
+    assert on_call(house, rota, datetime.combine(day, time(11), UTC)) == {ADA.id}
+    assert cy.post(f"/app/schedules/{rota}/override", data=form | {"do": "sure"}, follow_redirects=False).status_code == 303
+    assert on_call(house, rota, datetime.combine(day, time(11), UTC)) == {DEE}
 
 
 def test_an_hour_that_the_clocks_show_twice_is_the_one_that_was_clicked(house: Stage, visitor: Visitor) -> None:

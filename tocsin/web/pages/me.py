@@ -1,33 +1,29 @@
 """Page of how I am reached: contact methods, notification rules, tests with their live result; password, theme, sign-ins."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
 from tocsin.base.errors import Refusal, invalid
-from tocsin.base.times import Span, human_duration
+from tocsin.base.times import human_duration
 from tocsin.channels import roll as channels
-from tocsin.core.coverage import Repeated, together
 from tocsin.core.permission import CREATE, DELETE, UPDATE, Thing
 from tocsin.core.self_test import WEEKDAYS
-from tocsin.service import access, browsing, coverage, notify, people, self_tests, sessions
+from tocsin.service import access, browsing, notify, people, self_tests, sessions
 from tocsin.service.coverage import Change
 from tocsin.store import people as rows
 from tocsin.store import self_tests as tested_rows
 from tocsin.store import sessions as store_sessions
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import contact_method, notification_rule
-from tocsin.web import wording
+from tocsin.web import weighing, wording
 from tocsin.web.forms import Entry
 from tocsin.web.visit import PREFIX, THEME_COOKIE, THEMES, Page, View, Visit
 
 HERE = f"{PREFIX}/me"
 THEME_LASTS_SECONDS = 400 * 86_400
-WEEKS_LOOKED_AT = 4
-"""How far ahead is looked at what a change would open."""
 DELAYS = (0, 1, 2, 3, 5, 10, 15, 30, 60)
 """Minutes offered for a rule; the API takes any whole number."""
 REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -58,7 +54,7 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "wording": wording,
         "problem": "",
         "changes": [],
-        "weeks": WEEKS_LOOKED_AT,
+        "weeks": weighing.WEEKS_LOOKED_AT,
         "lasting": human_duration,
     }
 
@@ -171,12 +167,8 @@ WEIGHED: Mapping[str, Callable[[Visit, Tx], str]] = {"remove-method": remove_met
 
 def weighed(visit: Visit, deed: Callable[[Visit, Tx], str]) -> tuple[str, list[Change]]:
     """Do it and say so; or, when nobody would be reached at times, or only later, do nothing and answer what would change."""
-    if not visit.entry.is_ticked("sure"):
-        start = visit.now.replace(second=0, microsecond=0)
-        span = Span(start, start + timedelta(weeks=WEEKS_LOOKED_AT))
-        changes = coverage.rehearsed(visit.front.db, visit.who, span, lambda tx: deed(visit, tx))
-        if worse := [one for one in changes if one.opens or one.later]:
-            return "", worse
+    if not visit.entry.is_ticked("sure") and (found := weighing.worse(visit, lambda tx: deed(visit, tx))):
+        return "", found
     with visit.front.db.write() as tx:
         return deed(visit, tx), []
 
@@ -243,16 +235,7 @@ def act(visit: Visit) -> Response:
     if said:
         return visit.go(HERE, said=said)
     with visit.front.db.read() as tx:
-        return visit.page("me.html", {**facts(visit, tx), "problem": problem, "changes": _told(changes)}, status=422)
-
-
-def _told(changes: Iterable[Change]) -> list[tuple[str, Repeated, bool]]:
-    """Changes as the page shows them: of what, when first and how often, and whether nobody is reached then."""
-    found = []
-    for one in changes:
-        name = one.service.name if one.service else one.policy.name
-        found += [(name, row, row.first.is_gap) for parts in (one.opens, one.later) for row in together(parts)]
-    return found
+        return visit.page("me.html", {**facts(visit, tx), "problem": problem, "changes": weighing.told(changes)}, status=422)
 
 
 def set_theme(visit: Visit) -> Response:

@@ -16,6 +16,7 @@ from tocsin.store import schedules as store
 from tocsin.store.db import Tx
 from tocsin.store.tables.schedules import schedule
 from tocsin.web import rota as look
+from tocsin.web import weighing
 from tocsin.web.pages.me import ZONES
 from tocsin.web.visit import Page, View, Visit
 
@@ -65,6 +66,8 @@ def facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "back": look.address(row.id, looked.query()),
         "kept": looked.query(),
         "problem": "",
+        "worse": [],
+        "weighed_lasting": human_duration,
     }
 
 
@@ -116,8 +119,8 @@ def _typed(visit: Visit, name: str, words: str) -> datetime | None:
 
 
 def act(visit: Visit) -> Response:
-    """Keep the override, or show the form again with what is wrong."""
-    entry, problem = visit.entry, ""
+    """Keep the override, or show the form again: with what is wrong, or with whom incidents would not reach any more."""
+    entry, problem, worse = visit.entry, "", []
     start, end = _typed(visit, "start", "the beginning"), _typed(visit, "end", "the end")
     if start is not None and end is not None and end <= start:
         entry.problem("end", "It must end after it begins")
@@ -126,23 +129,33 @@ def act(visit: Visit) -> Response:
     user_id = entry.typed("user")
     if not user_id:
         entry.problem("user", "Choose who is on call")
-    with visit.front.db.write() as tx:
+    with visit.front.db.read() as tx:
         row = access.find(tx, visit.who, "schedule", schedule, visit.segment("id"))
         access.allow(visit.who, CREATE, Thing("override", row.id, access.thing_of("schedule", row).teams))
         names = browsing.user_names(tx)
         if user_id and user_id not in names:
             entry.problem("user", "Nobody of this name is here any more: choose somebody else")
-        if entry.is_good and start is not None and end is not None:
-            try:
-                rota.stand_in(tx, visit.deed, row, Span(start, end), user_id, entry.typed("instead"))
-            except Refusal as refusal:
-                if refusal.status != 400:
-                    raise
-                problem = look.words_of(refusal)
-    if entry.is_good and not problem:
+    if entry.is_good and start is not None and end is not None:
+        span = Span(start, end)
+
+        def keep(tx: Tx) -> None:
+            anew = access.find(tx, visit.who, "schedule", schedule, visit.segment("id"))
+            rota.stand_in(tx, visit.deed, anew, span, user_id, entry.typed("instead"))
+
+        try:
+            if entry.typed("do") != "sure":
+                worse = weighing.worse(visit, keep, until=end)
+            if not worse:
+                with visit.front.db.write() as tx:
+                    keep(tx)
+        except Refusal as refusal:
+            if refusal.status != 400:
+                raise
+            problem = look.words_of(refusal)
+    if entry.is_good and not problem and not worse:
         return visit.go(look.address(row.id, _kept(visit)), said=f"{names(user_id)} is on call for this stretch")
     with visit.front.db.read() as tx:
-        return visit.page("schedule-override.html", {**facts(visit, tx), "problem": problem}, status=422)
+        return visit.page("schedule-override.html", {**facts(visit, tx), "problem": problem, "worse": weighing.told(worse)}, status=422)
 
 
 def _kept(visit: Visit) -> dict[str, str | None]:
