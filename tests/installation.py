@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,17 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.ports import free_port
 from tocsin.store.db import Database
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 30.0
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

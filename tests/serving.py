@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 import uvloop
 
+from tests.ports import free_port
 from tocsin.api.gate import Gate, RsgiApp
 from tocsin.api.patience import Patience
 from tocsin.app import http
@@ -105,12 +105,6 @@ class Served:
 async def nowhere(_scope: Any, proto: Any) -> None:
     """An edge that knows nothing."""
     proto.response_bytes(404, [("content-type", "text/plain")], b"the edge")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

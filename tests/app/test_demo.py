@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.installation import free_port
+from tests.ports import free_port
 from tocsin.app.demo import company, day, replay
 from tocsin.app.demo import run as demo
 from tocsin.app.demo.live import Colleagues

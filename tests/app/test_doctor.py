@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
-from tests.installation import free_port
 from tests.people import ADA, save_people
+from tests.ports import free_port
 from tests.sending import save_service
 from tocsin.app import doctor, wire
 from tocsin.app.doctor import Level

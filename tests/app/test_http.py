@@ -20,7 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.serving import free_port, nowhere
+from tests.ports import free_port
+from tests.serving import nowhere
 from tocsin.app import http
 from tocsin.app.tls import local_certificate
 from tocsin.base.clock import system_clock

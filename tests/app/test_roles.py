@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.installation import Installation, free_port
+from tests.installation import Installation
+from tests.ports import free_port
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.compat.company import Colleague, Office, Watched, until
-from tests.installation import free_port
+from tests.ports import free_port
 
 BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import KEY, OTHER_KEY, free_port, save_ways_in, served
+from tests.ports import free_port
+from tests.serving import KEY, OTHER_KEY, save_ways_in, served
 from tocsin.app import http
 from tocsin.app.tls import local_certificate
 from tocsin.base.clock import system_clock

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.installation import Installation, free_port
+from tests.installation import Installation
+from tests.ports import free_port
 from tests.promises.test_kill import company
 from tocsin.store.tables import engine, incidents
 

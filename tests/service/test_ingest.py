@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.serving import KEY, free_port, save_ways_in, served
+from tests.ports import free_port
+from tests.serving import KEY, save_ways_in, served
 from tocsin.base.clock import system_clock
 from tocsin.base.errors import Refusal
 from tocsin.service.ingest import Columns, Ingest

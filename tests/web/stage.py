@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 
 from tests.people import ADA, BO, CY, Persona
+from tests.ports import free_port
 from tocsin.app import http
 from tocsin.base import json
 from tocsin.base.clock import system_clock
@@ -76,9 +76,7 @@ class Stage:
 @contextmanager
 def serving(app: Starlette) -> Iterator[str]:
     """Serve an application on a free port of this machine while the block runs, as `tocsin serve` does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     loop = asyncio.new_event_loop()
     stop, ready = asyncio.Event(), threading.Event()
 
