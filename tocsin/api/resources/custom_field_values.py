@@ -1,6 +1,6 @@
 """What the fields that people added to incidents hold for one incident: read them, and write them by id or name."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -9,19 +9,12 @@ from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import Action, Body, Report
 from tocsin.api.resources import incident_shapes as shapes
 from tocsin.api.resources import incidents
+from tocsin.api.resources.field_shapes import Value
 from tocsin.base.errors import invalid
 from tocsin.core import custom_field, permission
 from tocsin.service import incident_types
 from tocsin.service.incidents import Desk
 from tocsin.store import incidents as store
-
-
-class Value(msgspec.Struct):
-    """A field by its id or its name, and what it is to hold; null takes the value away."""
-
-    value: Any = UNSET
-    id: str | None = None
-    name: str | None = None
 
 
 class Values(msgspec.Struct):

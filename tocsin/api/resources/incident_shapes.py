@@ -11,6 +11,7 @@ from tocsin.api.kernel import envelope
 from tocsin.api.kernel.call import Call
 from tocsin.api.kernel.spec import Body
 from tocsin.api.resources import priorities, shapes, teams, users
+from tocsin.api.resources.field_shapes import value_body
 from tocsin.base import times
 from tocsin.base.errors import invalid_arguments
 from tocsin.core import events as happened
@@ -285,19 +286,7 @@ def _incident(
 
 def value_bodies(fields: Sequence[Defined], values: Mapping[str, Any]) -> list[Body]:
     """Fields with the values an incident holds for them; null where it holds none."""
-    return [
-        {
-            "id": one.id,
-            "type": "field_value",
-            "name": one.name,
-            "display_name": one.display_name,
-            "description": one.description,
-            "data_type": one.data_type,
-            "field_type": one.field_type,
-            "value": values.get(one.id),
-        }
-        for one in fields
-    ]
+    return [value_body(one, values.get(one.id)) for one in fields]
 
 
 def _helpers(one: Incident) -> set[str]:

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Report, given
+from tocsin.api.resources.field_shapes import OptionWrite
 from tocsin.base import times
 from tocsin.base.errors import invalid
 from tocsin.core import custom_field as rules
@@ -40,20 +41,6 @@ class TypeChange(msgspec.Struct):
     display_name: str | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
-
-
-class OptionWords(msgspec.Struct):
-    """The word of an option."""
-
-    value: str
-    data_type: str = "string"
-
-
-class OptionWrite(msgspec.Struct):
-    """An option as clients write it; the id names one there is."""
-
-    data: OptionWords
-    id: str | None = None
 
 
 Options = Annotated[list[OptionWrite], Meta(max_length=rules.OPTIONS_MOST)]

@@ -1,12 +1,13 @@
 """Fields that people add to services, their options, and the values services hold (tag Service Custom Fields)."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tocsin.api.kernel.call import Call, Reply
 from tocsin.api.kernel.spec import Action, Body, Report, given
+from tocsin.api.resources.field_shapes import OptionWrite, Value, value_body
 from tocsin.base import times
 from tocsin.base.errors import invalid
 from tocsin.core import permission
@@ -19,20 +20,6 @@ from tocsin.store.tables.services import service
 TAG = "Service Custom Fields"
 KIND = "service_custom_field"
 INCLUDES: Final = frozenset({"field_options"})
-
-
-class OptionWords(msgspec.Struct):
-    """The word of an option."""
-
-    value: str
-    data_type: str = "string"
-
-
-class OptionWrite(msgspec.Struct):
-    """An option as clients send it; the id says which one is meant."""
-
-    data: OptionWords
-    id: str | None = None
 
 
 class FieldMake(msgspec.Struct):
@@ -54,14 +41,6 @@ class FieldChange(msgspec.Struct):
     description: str | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
     field_options: list[OptionWrite] | UnsetType = UNSET
-
-
-class Value(msgspec.Struct):
-    """A field by its id or its name, and what it is to hold; null takes the value away."""
-
-    value: Any = UNSET
-    id: str | None = None
-    name: str | None = None
 
 
 class Values(msgspec.Struct):
@@ -188,21 +167,7 @@ def change_values(call: Call, wish: Values) -> Body:
 
 def _values(call: Call, service_id: str) -> Body:
     """Every field in use with what the service holds for it."""
-    return {
-        "custom_fields": [
-            {
-                "id": one.id,
-                "type": "field_value",
-                "name": one.name,
-                "display_name": one.display_name,
-                "description": one.description,
-                "data_type": one.data_type,
-                "field_type": one.field_type,
-                "value": value,
-            }
-            for one, value in deeds.values_of(call.tx, service_id)
-        ]
-    }
+    return {"custom_fields": [value_body(one, value) for one, value in deeds.values_of(call.tx, service_id)]}
 
 
 _ALL, _ONE = "/services/custom_fields", "/services/custom_fields/{field_id}"

@@ -1,6 +1,6 @@
 """Reads single fields of foreign objects: each is what it should be, or Unfit says in words what it is instead."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -137,3 +137,24 @@ def remark_unknown(account: Account, dump: Dump, known: Collection[str]) -> None
     for kind in sorted(set(dump) - set(known)):
         if kind not in BOOKKEEPING and not kind.endswith("_half"):
             account.remark("file", "", f"{kind}.json", f"is not understood, so its {len(dump[kind])} objects were not looked at", f"names that are: {', '.join(sorted(known))}")
+
+
+def each(
+    account: Account, dump: Dump, key: str, kind: str, take: Callable[[Account, Object], None], *, counts_itself: bool = False
+) -> None:
+    """Take every object of one list into the account; one that is unfit is left, with the words, and nothing of it is kept.
+
+    counts_itself  `take` says by itself what it has read; otherwise each object is one of `kind`
+    """
+    for one in objects(list(dump.get(key, ())), key):
+        part = Account(account.source)
+        try:
+            take(part, one)
+        except Unfit as error:
+            part = Account(account.source)
+            part.leave(kind, identity(one), label(one), f"it could not be read: {error}")
+            part.read(kind)
+        else:
+            if not counts_itself:
+                part.read(kind)
+        account.take(part)

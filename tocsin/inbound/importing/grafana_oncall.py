@@ -8,7 +8,7 @@ Laws:
 Facts: Grafana OnCall's published HTTP API.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -48,32 +48,20 @@ KNOWN: Final = frozenset({
 def read(dump: Dump, now: datetime) -> Account:
     """Everything of a dump, accounted for. Raises Unfit when a list of it is no list of objects."""
     account = Account(SOURCE)
-
-    def each(key: str, kind: str, take: Callable[[Account, Object], None]) -> None:
-        for one in fields.objects(list(dump.get(key, ())), key):
-            part = Account(SOURCE)
-            try:
-                take(part, one)
-            except Unfit as error:
-                part = Account(SOURCE)
-                part.leave(kind, fields.identity(one), fields.label(one), f"it could not be read: {error}")
-            part.read(kind)
-            account.take(part)
-
     calendar = _Calendar(now, list(fields.objects(list(dump.get("on_call_shifts", ())), "on_call_shifts")))
     chains = _Chains(
         list(fields.objects(list(dump.get("escalation_policies", ())), "escalation_policies")),
         list(fields.objects(list(dump.get("routes", ())), "routes")),
     )
-    each("users", wanted.USER, _user)
-    each("personal_notification_rules", wanted.RULE, _personal_rule)
-    each("teams", wanted.TEAM, _team)
+    fields.each(account, dump, "users", wanted.USER, _user)
+    fields.each(account, dump, "personal_notification_rules", wanted.RULE, _personal_rule)
+    fields.each(account, dump, "teams", wanted.TEAM, _team)
     _members(account, dump)
-    each("schedules", wanted.SCHEDULE, calendar.take)
+    fields.each(account, dump, "schedules", wanted.SCHEDULE, calendar.take)
     calendar.leave_unused(account)
-    each("escalation_chains", wanted.POLICY, chains.take)
-    each("integrations", wanted.SERVICE, chains.take_integration)
-    each("routes", "route", chains.leave_route)
+    fields.each(account, dump, "escalation_chains", wanted.POLICY, chains.take)
+    fields.each(account, dump, "integrations", wanted.SERVICE, chains.take_integration)
+    fields.each(account, dump, "routes", "route", chains.leave_route)
     for one in fields.objects(list(dump.get("final_shifts", ())), "final_shifts"):
         _say(account, one)
     for key, (kind, by_hand) in COUNTED.items():

@@ -53,15 +53,7 @@ def read(dump: Dump, now: datetime) -> Account:
         ("integrations", wanted.WAY, policies.take_way),
     )  # fmt: skip
     for key, kind, take in taken:
-        for one in fields.objects(list(dump.get(key, ())), key):
-            part = Account(SOURCE)
-            try:
-                take(part, one)
-            except Unfit as error:
-                part = Account(SOURCE)
-                part.read(kind)
-                part.leave(kind, fields.identity(one), fields.label(one), f"it could not be read: {error}")
-            account.take(part)
+        fields.each(account, dump, key, kind, take, counts_itself=True)
     for one in fields.objects(list(dump.get("timelines", ())), "timelines"):
         _take_timeline(account, one, people)
     for key, (kind, by_hand) in COUNTED.items():

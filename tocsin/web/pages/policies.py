@@ -24,12 +24,10 @@ from tocsin.store.db import Tx
 from tocsin.store.tables.people import team
 from tocsin.store.tables.schedules import schedule
 from tocsin.store.tables.services import escalation_policy
-from tocsin.web import wording
+from tocsin.web import weighing, wording
 from tocsin.web.forms import Entry
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
-WEEKS_LOOKED_AT = 4
-"""How far ahead an edit is looked at before it is kept."""
 STRETCHES_SHOWN = 6
 FRESH_LEVEL = {"minutes": "30", "strategy": Strategy.EVERYONE.value}
 STRATEGIES = ((Strategy.EVERYONE.value, "Everybody on it"), (Strategy.ROUND_ROBIN.value, "One of them in turn"))
@@ -71,7 +69,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
     at, wrong = _tried_at(visit)
     urgency = Urgency.LOW if visit.asked("urgency") == Urgency.LOW.value else Urgency.HIGH
     start = visit.now.replace(second=0, microsecond=0)
-    proven = coverage.look(tx, visit.who, Span(start, start + timedelta(weeks=WEEKS_LOOKED_AT)), policy_ids=[row.id]).policies
+    proven = coverage.look(tx, visit.who, Span(start, start + timedelta(weeks=weighing.WEEKS_LOOKED_AT)), policy_ids=[row.id]).policies
     schedules = {target.id for rule in policy.rules for target in rule.targets if target.type != "user"}
     names = policies.schedule_names(tx, access.known(tx, visit.who, "schedule", schedule, schedules))
     thing = access.thing_of("escalation_policy", row)
@@ -91,7 +89,7 @@ def one_facts(visit: Visit, tx: Tx) -> Mapping[str, Any]:
         "user_name": browsing.user_names(tx),
         "schedule_names": names,
         "hidden": coverage.HIDDEN,
-        "weeks": WEEKS_LOOKED_AT,
+        "weeks": weighing.WEEKS_LOOKED_AT,
         "wording": wording,
         "lasting": human_duration,
         "may_change": permission.may(visit.who, UPDATE, thing).allowed,
@@ -168,7 +166,7 @@ def _form(visit: Visit, tx: Tx, row: sa.Row[Any] | None, changes: list[Change] |
         "delay_most": MAX_DELAY_MINUTES,
         "levels_most": MAX_RULES,
         "changes": None if changes is None else [_told(one) for one in changes],
-        "weeks": WEEKS_LOOKED_AT,
+        "weeks": weighing.WEEKS_LOOKED_AT,
         "stretches_shown": STRETCHES_SHOWN,
         "lasting": human_duration,
         "why": _why,
@@ -256,10 +254,9 @@ def save(visit: Visit) -> Response:
         deeds.change_policy(tx, visit.deed, row.id, sent)
         return str(row.id)
 
-    start = visit.now.replace(second=0, microsecond=0)
     try:
         if verb != "sure":
-            changes = coverage.rehearsed(visit.front.db, visit.who, Span(start, start + timedelta(weeks=WEEKS_LOOKED_AT)), keep)
+            changes = weighing.changes(visit, keep)
             if verb == "look" or any(one.opens or one.later for one in changes):
                 with visit.front.db.read() as tx:
                     return visit.page("policy-edit.html", _form(visit, tx, row, changes))

@@ -1,23 +1,22 @@
 """Page on which somebody takes another person's place everywhere: what would be touched and opened first, then the deed."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 
 from tocsin.base.errors import Refusal
-from tocsin.base.times import Span, human_duration
+from tocsin.base.times import human_duration
 from tocsin.core.coverage import together
 from tocsin.core.permission import DELETE
-from tocsin.service import access, browsing, coverage, replacement
+from tocsin.service import access, browsing, replacement
 from tocsin.service.coverage import Change
 from tocsin.service.replacement import Place, Wish
 from tocsin.store.db import Tx
 from tocsin.store.tables.people import user
+from tocsin.web import weighing
 from tocsin.web.visit import PREFIX, Page, View, Visit
 
-WEEKS_LOOKED_AT = 4
 INCIDENTS = ((replacement.KEEP, "They stay theirs"), (replacement.REASSIGN, "Assign them to the successor"))
 TEAMS = ((replacement.KEEP, "Leave them as they are"), (replacement.JOIN, "The successor joins them too"), (replacement.MOVE, "The successor joins, they leave"))
 KINDS = {"escalation_policy": "Policy", "schedule": "Schedule", "override": "Override on", "incident": "Incident", "team": "Team"}
@@ -39,7 +38,7 @@ def _shown(visit: Visit, tx: Tx, row: Any, looked: tuple[list[Place], list[Chang
         "changes": [{"name": one.service.name if one.service else one.policy.name, "opens": together(one.opens), "later": together(one.later), "closes": together(one.closes)} for one in looked[1]] if looked else [],
         "kinds": KINDS,
         "addresses": ADDRESSES,
-        "weeks": WEEKS_LOOKED_AT,
+        "weeks": weighing.WEEKS_LOOKED_AT,
         "lasting": human_duration,
         "problem": problem,
     }  # fmt: skip
@@ -59,7 +58,6 @@ def act(visit: Visit) -> Response:
         row = access.find(tx, visit.who, "user", user, user_id, DELETE)
     if not entry.typed("by"):
         entry.problem("by", "Choose who takes their place")
-    start = visit.now.replace(second=0, microsecond=0)
     problem = ""
     if entry.is_good:
         try:
@@ -67,7 +65,7 @@ def act(visit: Visit) -> Response:
                 with visit.front.db.write() as tx:
                     deed(tx)
                 return visit.go(f"{PREFIX}/people/{user_id}", said=f"{row.name} is replaced in {len(touched)} place{'s' if len(touched) != 1 else ''}")
-            changes = coverage.rehearsed(visit.front.db, visit.who, Span(start, start + timedelta(weeks=WEEKS_LOOKED_AT)), deed)
+            changes = weighing.changes(visit, deed)
         except Refusal as refusal:
             if refusal.status != 400:
                 raise
